@@ -1,0 +1,183 @@
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Outbox, OutboxError};
+
+/// From where on a lane is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The lane.
+    pub lane: i16,
+    /// Rows above this sequence are read.
+    pub after: i64,
+}
+
+/// What a look at the outbox showed.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The snapshot of this look, for the next one.
+    pub snapshot: String,
+    /// The lowest ready sequence, per lane, that was not visible in the snapshot before.
+    pub lanes: Vec<(i16, i64)>,
+}
+
+/// One row to publish.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The event's id.
+    pub id: Uuid,
+    /// Its subject.
+    pub subject: String,
+    /// Event name without version.
+    pub event_type: String,
+    /// Contract version.
+    pub event_version: i32,
+    /// Aggregate kind.
+    pub aggregate_type: Option<String>,
+    /// Aggregate identity; `None` is unordered.
+    pub aggregate_id: Option<String>,
+    /// The payload as JSON text.
+    pub payload: String,
+    /// When it happened.
+    pub occurred_at: OffsetDateTime,
+    /// The chain's start.
+    pub correlation_id: Uuid,
+    /// The causing event.
+    pub causation_id: Option<Uuid>,
+    /// W3C traceparent, or a bare trace id.
+    pub trace_id: Option<String>,
+    /// From when on it ages: its schedule, or its recording.
+    pub since: OffsetDateTime,
+    /// Its lane.
+    pub lane: i16,
+    /// Its place in the lane.
+    pub seq: i64,
+    /// An earlier event of its aggregate is parked: it has to be held.
+    pub behind_parked: bool,
+}
+
+impl Outbox {
+    /// Looks for rows that became visible since `seen` (a snapshot of an earlier look; `None`: ever).
+    ///
+    /// Costs one index probe when there are none.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn scout(&self, seen: Option<&str>) -> Result<News, OutboxError> {
+        let rows = match seen {
+            Some(seen) => sqlx::query(SCOUT_SINCE).bind(seen).fetch_all(&self.pool).await,
+            None => sqlx::query(SCOUT_ALL).fetch_all(&self.pool).await,
+        }
+        .map_err(OutboxError::during("be looked at"))?;
+        read_news(&rows).map_err(OutboxError::during("be looked at"))
+    }
+
+    /// Reads ready rows of the given lanes in order: at most `per_lane` each, and so many that
+    /// their payloads stay within `bytes` (but one at least).
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn claim(
+        &self,
+        cursors: &[Cursor],
+        per_lane: i64,
+        bytes: i64,
+    ) -> Result<Vec<Claimed>, OutboxError> {
+        let lanes: Vec<i16> = cursors.iter().map(|c| c.lane).collect();
+        let after: Vec<i64> = cursors.iter().map(|c| c.after).collect();
+        let rows = sqlx::query(CLAIM)
+            .bind(&lanes)
+            .bind(&after)
+            .bind(per_lane)
+            .bind(bytes)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(OutboxError::during("be claimed from"))?;
+        rows.iter()
+            .map(read_claimed)
+            .collect::<Result<_, _>>()
+            .map_err(OutboxError::during("be claimed from"))
+    }
+}
+
+// The transactions that were open in the old snapshot are looked up one by one, and only once they
+// have ended: the rows of one that is still writing are not walked at every look.
+const SCOUT_SINCE: &str = "
+    SELECT pg_current_snapshot()::text, news.lane, news.seq
+    FROM (SELECT) here
+    LEFT JOIN (
+        SELECT lane, min(seq) AS seq FROM outbox_events
+        WHERE state = 'ready'
+          AND (tx >= pg_snapshot_xmax($1::pg_snapshot)
+               OR tx = ANY (ARRAY(SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x
+                                  WHERE pg_visible_in_snapshot(x, pg_current_snapshot()))))
+        GROUP BY lane
+    ) news ON true";
+
+const SCOUT_ALL: &str = "
+    SELECT pg_current_snapshot()::text, news.lane, news.seq
+    FROM (SELECT) here
+    LEFT JOIN LATERAL (
+        SELECT l.lane::smallint AS lane, first.seq
+        FROM generate_series(0, 31) l (lane)
+        CROSS JOIN LATERAL (
+            SELECT seq FROM outbox_events o
+            WHERE o.state = 'ready' AND o.lane = l.lane::smallint ORDER BY seq LIMIT 1) first
+    ) news ON true";
+
+// The byte bound cuts in sequence order over all lanes: what is cut off is the newest of each lane.
+const CLAIM: &str = "
+    SELECT id, subject, event_type, event_version, aggregate_type, aggregate_id, body, occurred_at,
+           correlation_id, causation_id, trace_id, since, lane, seq,
+           aggregate_id IS NOT NULL AND EXISTS (
+               SELECT FROM outbox_events p
+               WHERE p.state = 'parked' AND p.lane = bounded.lane AND p.aggregate_id = bounded.aggregate_id
+                 AND p.aggregate_type IS NOT DISTINCT FROM bounded.aggregate_type)
+    FROM (
+        SELECT row.*, sum(octet_length(row.body)) OVER (
+                   ORDER BY row.seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+        FROM unnest($1::smallint[], $2::bigint[]) c (lane, after)
+        CROSS JOIN LATERAL (
+            SELECT o.id, o.subject, o.event_type, o.event_version, o.aggregate_type, o.aggregate_id,
+                   o.payload::text AS body, o.occurred_at, o.correlation_id, o.causation_id, o.trace_id,
+                   coalesce(o.publish_after, o.recorded_at) AS since, o.lane, o.seq
+            FROM outbox_events o
+            WHERE o.state = 'ready' AND o.lane = c.lane AND o.seq > c.after
+            ORDER BY o.seq
+            LIMIT $3
+        ) row
+    ) bounded
+    WHERE coalesce(bytes_before, 0) < $4
+    ORDER BY seq";
+
+fn read_news(rows: &[PgRow]) -> Result<News, sqlx::Error> {
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let mut lanes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (lane, seq): (Option<i16>, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
+        lanes.extend(lane.zip(seq));
+    }
+    Ok(News { snapshot: first.try_get(0)?, lanes })
+}
+
+fn read_claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
+    Ok(Claimed {
+        id: row.try_get(0)?,
+        subject: row.try_get(1)?,
+        event_type: row.try_get(2)?,
+        event_version: row.try_get(3)?,
+        aggregate_type: row.try_get(4)?,
+        aggregate_id: row.try_get(5)?,
+        payload: row.try_get(6)?,
+        occurred_at: row.try_get(7)?,
+        correlation_id: row.try_get(8)?,
+        causation_id: row.try_get(9)?,
+        trace_id: row.try_get(10)?,
+        since: row.try_get(11)?,
+        lane: row.try_get(12)?,
+        seq: row.try_get(13)?,
+        behind_parked: row.try_get(14)?,
+    })
+}

@@ -1,0 +1,99 @@
+use sea_mq_failpoint::failpoint;
+use sqlx::Row;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{Outbox, OutboxError};
+
+/// A row that the broker refused for good.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// The event's id.
+    pub id: Uuid,
+    /// Its subject.
+    pub subject: String,
+    /// Its aggregate, `type/id`.
+    pub aggregate: Option<String>,
+    /// What the broker said.
+    pub error: String,
+    /// When it was put into the outbox.
+    pub recorded_at: OffsetDateTime,
+    /// How many later events of its aggregate it holds back.
+    pub holds_back: i64,
+}
+
+impl Outbox {
+    /// The parked rows, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn parked(&self, limit: i64) -> Result<Vec<Parked>, OutboxError> {
+        let rows = sqlx::query(
+            "SELECT p.id, p.subject, coalesce(p.aggregate_type, '') || '/' || p.aggregate_id, p.publish_error,
+                    p.recorded_at,
+                    (SELECT count(*) FROM outbox_events h WHERE h.state = 'held' AND h.lane = p.lane
+                        AND h.aggregate_id = p.aggregate_id
+                        AND h.aggregate_type IS NOT DISTINCT FROM p.aggregate_type)
+             FROM outbox_events p WHERE p.state = 'parked' ORDER BY p.seq LIMIT $1",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(OutboxError::during("list parked rows"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(Parked {
+                    id: row.try_get(0)?,
+                    subject: row.try_get(1)?,
+                    aggregate: row.try_get(2)?,
+                    error: row.try_get(3)?,
+                    recorded_at: row.try_get(4)?,
+                    holds_back: row.try_get(5)?,
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map_err(OutboxError::during("list parked rows"))
+    }
+
+    /// Puts a parked row and those held behind it back in line. Returns how many rows; 0 = it is
+    /// not parked.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn retry(&self, id: Uuid) -> Result<u64, OutboxError> {
+        // The new `tx` is what tells the lane's owner that a row below its cursor is back.
+        let head = sqlx::query(
+            "UPDATE outbox_events SET state = 'ready', publish_error = NULL, tx = pg_current_xact_id()
+             WHERE id = $1 AND state = 'parked'",
+        )
+        .bind(id)
+        .execute(&self.pool)
+        .await
+        .map_err(OutboxError::during("retry a parked row"))?;
+        if head.rows_affected() == 0 {
+            return Ok(0);
+        }
+        failpoint!("outbox.retry.between");
+        Ok(1 + self.release_unheld().await?)
+    }
+
+    /// Puts held rows back in line whose aggregate has no parked row any more. Returns how many.
+    ///
+    /// A statement of its own, after the head's: it sees the rows that were being held while the
+    /// head was retried. The publisher calls it now and then, for a retry that died in between.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn release_unheld(&self) -> Result<u64, OutboxError> {
+        let done = sqlx::query(
+            "UPDATE outbox_events o SET state = 'ready', tx = pg_current_xact_id()
+             WHERE o.state = 'held' AND NOT EXISTS (
+                 SELECT FROM outbox_events p WHERE p.state = 'parked' AND p.lane = o.lane
+                    AND p.aggregate_id = o.aggregate_id AND p.aggregate_type IS NOT DISTINCT FROM o.aggregate_type)",
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(OutboxError::during("release held rows"))?;
+        Ok(done.rows_affected())
+    }
+}
