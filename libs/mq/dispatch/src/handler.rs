@@ -1,0 +1,169 @@
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, Response, Uri, body::Incoming, header};
+use hyper_util::client::legacy::{Client, Error as ClientError, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::net::TcpStream;
+
+use crate::answer::Answer;
+
+/// Of an answer's body no more than this is read: it only serves the error text.
+const ANSWER_LIMIT: usize = 64 * 1024;
+/// Making a connection may take no longer than this.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// Idle connections are dropped before common servers (uvicorn: 5 s) drop them under a request.
+const IDLE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why a text is not a handler's URL.
+#[derive(Debug, thiserror::Error)]
+#[error("`{url}` is not a handler URL: {why}; use http://HOST:PORT/PATH")]
+pub struct HandlerUrlError {
+    url: String,
+    why: String,
+}
+
+/// The handler of one subscription: an HTTP client with a connection pool.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: Uri,
+    authority: String,
+    timeout: Duration,
+}
+
+impl Handler {
+    /// A handler at `url` (http only) that has `timeout` for a whole answer.
+    ///
+    /// # Errors
+    /// [`HandlerUrlError`] when the URL is not plain http with a host.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, HandlerUrlError> {
+        let refused = |why: &str| HandlerUrlError { url: url.to_owned(), why: why.to_owned() };
+        let parsed: Uri = url.parse().map_err(|e: hyper::http::uri::InvalidUri| refused(&e.to_string()))?;
+        if parsed.scheme_str() != Some("http") {
+            return Err(refused("the scheme is not http"));
+        }
+        let host = parsed.host().ok_or_else(|| refused("it names no host"))?;
+        let authority = format!("{host}:{}", parsed.port_u16().unwrap_or(80));
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_LIMIT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_LIMIT)
+            .build(connector);
+        Ok(Self { client, url: parsed, authority, timeout })
+    }
+
+    /// `host:port`, for messages.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Posts one request and takes the whole answer, or says what happened instead.
+    pub async fn call(&self, body: Bytes, traceparent: Option<&str>) -> Answer {
+        let request = match self.request(body, traceparent) {
+            Ok(request) => request,
+            Err(error) => return Answer::NeverConnected(error.to_string()),
+        };
+        let exchange = async {
+            match self.client.request(request).await {
+                Ok(response) => read_answer(response).await,
+                Err(error) => failed(&error),
+            }
+        };
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Answer::TimedOut(self.timeout))
+    }
+
+    /// Tries to connect, and no more.
+    ///
+    /// # Errors
+    /// Why it could not connect.
+    pub async fn probe(&self) -> Result<(), std::io::Error> {
+        tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(&self.authority))
+            .await
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map(drop)
+    }
+
+    fn request(
+        &self,
+        body: Bytes,
+        traceparent: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let mut builder = Request::post(self.url.clone()).header(header::CONTENT_TYPE, "application/json");
+        if let Some(value) = traceparent.and_then(|text| header::HeaderValue::from_str(text).ok()) {
+            builder = builder.header("traceparent", value);
+        }
+        builder.body(Full::new(body))
+    }
+}
+
+/// The client tells whether a connection was ever made.
+fn failed(error: &ClientError) -> Answer {
+    let why = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    if error.is_connect() { Answer::NeverConnected(why) } else { Answer::CutOff(why) }
+}
+
+async fn read_answer(response: Response<Incoming>) -> Answer {
+    let (head, body) = response.into_parts();
+    let retry_after = head
+        .headers
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| retry_after(text, SystemTime::now()));
+    // Success is known by the status; its body must still come whole, or the answer was cut off.
+    match Limited::new(body, ANSWER_LIMIT).collect().await {
+        Ok(body) => Answer::Status {
+            code: head.status.as_u16(),
+            retry_after,
+            body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        },
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Answer::Status {
+            code: head.status.as_u16(),
+            retry_after,
+            body: format!("(a body of more than {ANSWER_LIMIT} bytes)"),
+        },
+        Err(error) => Answer::CutOff(error.to_string()),
+    }
+}
+
+/// `Retry-After`: seconds, or an HTTP date; at most a day.
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let wait = match text.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(wait.min(Duration::from_hours(24)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::{Handler, retry_after};
+
+    #[test]
+    fn only_plain_http_urls() {
+        let timeout = Duration::from_secs(1);
+        for bad in ["", "https://h/handle", "/handle", "http://", "ftp://h", "http://h h"] {
+            assert!(Handler::new(bad, timeout).is_err(), "{bad}");
+        }
+        let named = |url| Handler::new(url, timeout).map(|h| h.authority().to_owned()).ok();
+        assert_eq!(named("http://127.0.0.1:7001/handle").as_deref(), Some("127.0.0.1:7001"));
+        assert_eq!(named("http://handler/handle").as_deref(), Some("handler:80"));
+    }
+
+    #[test]
+    fn retry_after_in_both_forms() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1904 08:49:37 GMT", now), None);
+        assert_eq!(retry_after("99999999999", now), Some(Duration::from_hours(24)));
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! Calling the handler: the request, the HTTP call, and what each answer means.
+//!
+//! [`outcome`] and [`settlement`] are pure and exhaustive; [`Handler`] is the effect.
+
+mod answer;
+mod backoff;
+mod handler;
+mod request;
+mod settlement;
+
+pub use answer::{Answer, Outcome, outcome};
+pub use backoff::{Backoff, ProbePace};
+pub use handler::{Handler, HandlerUrlError};
+pub use request::{Call, request_body};
+pub use settlement::{Policy, Settlement, lost_attempt, settlement};

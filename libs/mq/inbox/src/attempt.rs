@@ -1,0 +1,84 @@
+use bytes::Bytes;
+use sea_mq_failpoint::failpoint;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::{Inbox, InboxError};
+
+/// One started attempt: all that a call needs.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The message.
+    pub message_id: Uuid,
+    /// The attempt's fence.
+    pub fence: i64,
+    /// Attempts so far, this one included.
+    pub attempts: i32,
+    /// Its subject.
+    pub subject: String,
+    /// Event name.
+    pub event_type: Option<String>,
+    /// Contract version.
+    pub event_version: Option<i32>,
+    /// Aggregate kind.
+    pub aggregate_type: Option<String>,
+    /// Aggregate identity.
+    pub aggregate_id: Option<String>,
+    /// JSON array of `[name, value]` pairs.
+    pub headers: Vec<u8>,
+    /// The body as received.
+    pub body: Bytes,
+}
+
+// A row that a handler's transaction holds is skipped, never waited for. The instance's row is
+// locked against its burial, so that a new owner of the lane sees either this attempt or none.
+const START: &str = "
+    WITH alive AS MATERIALIZED (
+        SELECT FROM mq_instances WHERE id = $1 FOR KEY SHARE),
+    free AS MATERIALIZED (
+        SELECT m.message_id FROM inbox_messages m
+        WHERE m.consumer = $2 AND m.message_id = ANY ($3) AND m.state IN ('ready', 'waiting', 'behind')
+          AND EXISTS (SELECT FROM alive)
+        FOR NO KEY UPDATE OF m SKIP LOCKED)
+    UPDATE inbox_messages m
+    SET state = 'running', fence = m.fence + 1, attempts = m.attempts + 1, next_attempt_at = NULL
+    FROM free
+    WHERE m.consumer = $2 AND m.message_id = free.message_id
+    RETURNING m.message_id, m.fence, m.attempts, m.subject, m.event_type, m.event_version,
+              m.aggregate_type, m.aggregate_id, m.headers, m.body";
+
+impl Inbox {
+    /// Starts attempts: fence + 1, attempts + 1, committed before the call. A message that is held
+    /// by a handler's transaction, or is no longer to be run, is left out of the answer.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`]: the attempts may or may not have been started.
+    pub async fn start(&self, instance: Uuid, messages: &[Uuid]) -> Result<Vec<Attempt>, InboxError> {
+        failpoint!("inbox.start.before");
+        let rows = sqlx::query(START)
+            .bind(instance)
+            .bind(&self.consumer)
+            .bind(messages)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(InboxError::during("start attempts"))?;
+        failpoint!("inbox.start.after");
+        rows.iter().map(read_attempt).collect::<Result<_, _>>().map_err(InboxError::during("start attempts"))
+    }
+}
+
+fn read_attempt(row: &PgRow) -> Result<Attempt, sqlx::Error> {
+    Ok(Attempt {
+        message_id: row.try_get(0)?,
+        fence: row.try_get(1)?,
+        attempts: row.try_get(2)?,
+        subject: row.try_get(3)?,
+        event_type: row.try_get(4)?,
+        event_version: row.try_get(5)?,
+        aggregate_type: row.try_get(6)?,
+        aggregate_id: row.try_get(7)?,
+        headers: row.try_get(8)?,
+        body: Bytes::from(row.try_get::<Vec<u8>, _>(9)?),
+    })
+}

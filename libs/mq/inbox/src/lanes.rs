@@ -1,0 +1,282 @@
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use crate::{Inbox, InboxError};
+
+/// What keeps order: aggregate kind and identity. An unordered or exempt message has a key of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AggregateKey {
+    /// All events of one aggregate.
+    Aggregate(Option<String>, String),
+    /// One message by itself.
+    Single(Uuid),
+}
+
+impl AggregateKey {
+    /// The key of a message.
+    #[must_use]
+    pub fn of(kind: Option<&str>, id: Option<&str>, message_id: Uuid, exempt: bool) -> Self {
+        match id {
+            Some(id) if !exempt => Self::Aggregate(kind.map(str::to_owned), id.to_owned()),
+            Some(_) | None => Self::Single(message_id),
+        }
+    }
+}
+
+/// A message that may be started when its turn comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueuedRow {
+    /// The message.
+    pub message_id: Uuid,
+    /// Its lane.
+    pub lane: i16,
+    /// Its place in the recording order.
+    pub pos: i64,
+    /// What it is ordered by.
+    pub key: AggregateKey,
+    /// Event name; empty when unknown.
+    pub event_type: String,
+    /// Attempts so far.
+    pub attempts: i32,
+    /// To be called alone.
+    pub suspect: bool,
+}
+
+/// How far an open message was when its lane changed hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenState {
+    /// An attempt was started and never settled.
+    Running,
+    /// It waits for its next attempt: its aggregate waits with it.
+    Waiting,
+    /// Its letter is not yet known to be stored: its aggregate waits with it.
+    Dying,
+    /// Dead, and holding its aggregate.
+    Holding,
+    /// Behind one of the above.
+    Behind,
+}
+
+/// An open message found on taking a lane over. Of rows that are behind, one per aggregate.
+#[derive(Clone, Debug)]
+pub struct OpenRow {
+    /// The message and its key.
+    pub row: QueuedRow,
+    /// Its state.
+    pub state: OpenState,
+    /// Its fence.
+    pub fence: i64,
+}
+
+const QUEUED: &str =
+    "message_id, lane, pos, aggregate_type, aggregate_id, exempt, event_type, attempts, suspect";
+
+impl Inbox {
+    /// Ready rows above each lane's cursor, in order, at most `per_lane` each.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn ready(&self, cursors: &[(i16, i64)], per_lane: i64) -> Result<Vec<QueuedRow>, InboxError> {
+        let (lanes, after): (Vec<i16>, Vec<i64>) = cursors.iter().copied().unzip();
+        self.queued(
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT r.* FROM unnest($2::smallint[], $3::bigint[]) c (lane, after)
+                 CROSS JOIN LATERAL (
+                     SELECT {QUEUED} FROM inbox_messages m
+                     WHERE m.consumer = $1 AND m.state = 'ready' AND m.lane = c.lane AND m.pos > c.after
+                     ORDER BY m.pos LIMIT $4) r
+                 ORDER BY r.pos"
+            )))
+            .bind(&self.consumer)
+            .bind(lanes)
+            .bind(after)
+            .bind(per_lane),
+        )
+        .await
+    }
+
+    /// Waiting rows of the given lanes that are due, longest overdue first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn due(&self, lanes: &[i16], limit: i64) -> Result<Vec<QueuedRow>, InboxError> {
+        self.queued(
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT {QUEUED} FROM inbox_messages
+                 WHERE consumer = $1 AND state = 'waiting' AND next_attempt_at <= clock_timestamp()
+                   AND lane = ANY ($2)
+                 ORDER BY next_attempt_at LIMIT $3"
+            )))
+            .bind(&self.consumer)
+            .bind(lanes.to_vec())
+            .bind(limit),
+        )
+        .await
+    }
+
+    /// The next rows of one aggregate that are behind its head, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn behind(
+        &self,
+        lane: i16,
+        kind: Option<&str>,
+        id: &str,
+        limit: i64,
+    ) -> Result<Vec<QueuedRow>, InboxError> {
+        self.queued(
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT {QUEUED} FROM inbox_messages
+                 WHERE consumer = $1 AND state = 'behind' AND lane = $2 AND aggregate_id = $3
+                   AND aggregate_type IS NOT DISTINCT FROM $4
+                 ORDER BY pos LIMIT $5"
+            )))
+            .bind(&self.consumer)
+            .bind(lane)
+            .bind(id.to_owned())
+            .bind(kind.map(str::to_owned))
+            .bind(limit),
+        )
+        .await
+    }
+
+    /// Puts ready rows behind their aggregate's head: they no longer count as ready to run.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`]: they stay ready.
+    pub async fn put_behind(&self, messages: &[Uuid]) -> Result<(), InboxError> {
+        sqlx::query(
+            "UPDATE inbox_messages SET state = 'behind'
+             WHERE consumer = $1 AND message_id = ANY ($2) AND state = 'ready'",
+        )
+        .bind(&self.consumer)
+        .bind(messages)
+        .execute(&self.pool)
+        .await
+        .map_err(InboxError::during("put messages behind their aggregate's head"))?;
+        Ok(())
+    }
+
+    /// All that is open on lanes that were just taken, but for the ready rows.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn open(&self, lanes: &[i16]) -> Result<Vec<OpenRow>, InboxError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {QUEUED}, state, fence FROM inbox_messages
+             WHERE consumer = $1 AND lane = ANY ($2) AND state IN ('running', 'dying')
+             UNION ALL
+             SELECT {QUEUED}, state, fence FROM inbox_messages
+             WHERE consumer = $1 AND lane = ANY ($2) AND state = 'waiting'
+             UNION ALL
+             SELECT {QUEUED}, 'holding', fence FROM inbox_messages
+             WHERE consumer = $1 AND lane = ANY ($2) AND state = 'dead' AND holding
+             UNION ALL
+             SELECT * FROM (
+                 SELECT DISTINCT ON (lane, aggregate_id, aggregate_type) {QUEUED}, state, fence
+                 FROM inbox_messages
+                 WHERE consumer = $1 AND lane = ANY ($2) AND state = 'behind'
+                 ORDER BY lane, aggregate_id, aggregate_type, pos) b"
+        )))
+        .bind(&self.consumer)
+        .bind(lanes)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(InboxError::during("read open messages"))?;
+        rows.iter().map(read_open).collect::<Result<_, _>>().map_err(InboxError::during("read open messages"))
+    }
+
+    /// Of the messages that hold their aggregates, those that hold no longer.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn no_longer_holding(&self, messages: &[Uuid]) -> Result<Vec<Uuid>, InboxError> {
+        sqlx::query_scalar(
+            "SELECT message_id FROM inbox_messages
+             WHERE consumer = $1 AND message_id = ANY ($2) AND NOT holding",
+        )
+        .bind(&self.consumer)
+        .bind(messages)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(InboxError::during("look at held aggregates"))
+    }
+
+    /// The floors kept for the given lanes; 0 where none was kept.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn floors(&self, lanes: &[i16]) -> Result<Vec<(i16, i64)>, InboxError> {
+        sqlx::query_as(
+            "SELECT u.lane, coalesce(p.floor, 0) FROM unnest($2::smallint[]) u (lane)
+             LEFT JOIN mq_positions p ON p.role = $1 AND p.lane = u.lane",
+        )
+        .bind(&self.dispatch_role)
+        .bind(lanes)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(InboxError::during("read floors"))
+    }
+
+    /// Keeps floors: no row at or below is ready.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`]: the older floors stay, and are as true as before.
+    pub async fn save_floors(&self, floors: &[(i16, i64)]) -> Result<(), InboxError> {
+        let (lanes, values): (Vec<i16>, Vec<i64>) = floors.iter().copied().unzip();
+        sqlx::query(
+            "INSERT INTO mq_positions (role, lane, floor)
+             SELECT $1, u.lane, u.floor FROM unnest($2::smallint[], $3::bigint[]) u (lane, floor)
+             ON CONFLICT (role, lane) DO UPDATE SET floor = excluded.floor",
+        )
+        .bind(&self.dispatch_role)
+        .bind(&lanes)
+        .bind(&values)
+        .execute(&self.pool)
+        .await
+        .map_err(InboxError::during("keep floors"))?;
+        Ok(())
+    }
+
+    async fn queued(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    ) -> Result<Vec<QueuedRow>, InboxError> {
+        let rows = query.fetch_all(&self.pool).await.map_err(InboxError::during("read queued messages"))?;
+        rows.iter()
+            .map(read_queued)
+            .collect::<Result<_, _>>()
+            .map_err(InboxError::during("read queued messages"))
+    }
+}
+
+fn read_queued(row: &PgRow) -> Result<QueuedRow, sqlx::Error> {
+    let message_id: Uuid = row.try_get(0)?;
+    let kind: Option<String> = row.try_get(3)?;
+    let id: Option<String> = row.try_get(4)?;
+    let event_type: Option<String> = row.try_get(6)?;
+    Ok(QueuedRow {
+        message_id,
+        lane: row.try_get(1)?,
+        pos: row.try_get(2)?,
+        key: AggregateKey::of(kind.as_deref(), id.as_deref(), message_id, row.try_get(5)?),
+        event_type: event_type.unwrap_or_default(),
+        attempts: row.try_get(7)?,
+        suspect: row.try_get(8)?,
+    })
+}
+
+fn read_open(row: &PgRow) -> Result<OpenRow, sqlx::Error> {
+    let name: String = row.try_get(9)?;
+    let state = match name.as_str() {
+        "running" => OpenState::Running,
+        "waiting" => OpenState::Waiting,
+        "dying" => OpenState::Dying,
+        "holding" => OpenState::Holding,
+        "behind" => OpenState::Behind,
+        other => return Err(sqlx::Error::Decode(format!("inbox state `{other}` is not known").into())),
+    };
+    Ok(OpenRow { row: read_queued(row)?, state, fence: row.try_get(10)? })
+}

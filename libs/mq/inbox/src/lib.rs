@@ -1,0 +1,94 @@
+//! The inbox in Postgres: record, start, settle, give up, take over.
+//!
+//! The state machine is drawn in the schema (`0003_inbox.sql`). Every operation is a single
+//! statement. None ever waits for a row that a handler's transaction may hold: rows are taken with
+//! `SKIP LOCKED`, and what was skipped is told to the caller, who tries again later.
+
+mod attempt;
+mod lanes;
+mod letter;
+mod record;
+mod settle;
+mod stats;
+mod streams;
+
+pub use attempt::Attempt;
+pub use lanes::{AggregateKey, OpenRow, OpenState, QueuedRow};
+pub use letter::Letter;
+pub use record::{Arrival, Ingest, Recorded, RecordedRow, Unusable};
+pub use settle::{GivenUp, Processed, Retry, Settled};
+pub use stats::{InboxCounts, WindowCount};
+pub use streams::Incarnation;
+
+use sqlx::PgPool;
+
+/// Why an inbox operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum InboxError {
+    /// The database refused or was not there.
+    #[error("the inbox could not {action}")]
+    Database {
+        /// What was being done, as a verb phrase.
+        action: &'static str,
+        /// The driver's error.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl InboxError {
+    pub(crate) fn during(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { action, source }
+    }
+
+    /// True when the database refuses the very data (encoding, size, constraint), so that trying
+    /// the same rows again cannot succeed.
+    #[must_use]
+    pub fn refuses_data(&self) -> bool {
+        let Self::Database { source, .. } = self;
+        source
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| matches!(&code[..2.min(code.len())], "22" | "23" | "54"))
+    }
+}
+
+/// One consumer's inbox (worker role). A consumer is a durable's name.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    pool: PgPool,
+    consumer: String,
+    dispatch_role: String,
+    ingest_role: String,
+}
+
+impl Inbox {
+    /// The inbox of `consumer` in the database of `pool`.
+    #[must_use]
+    pub fn new(pool: PgPool, consumer: &str) -> Self {
+        Self {
+            pool,
+            consumer: consumer.to_owned(),
+            dispatch_role: format!("dispatch/{consumer}"),
+            ingest_role: format!("ingest/{consumer}"),
+        }
+    }
+
+    /// The durable's name.
+    #[must_use]
+    pub fn consumer(&self) -> &str {
+        &self.consumer
+    }
+
+    /// Name of its dispatch lanes in the lease tables.
+    #[must_use]
+    pub fn dispatch_role(&self) -> &str {
+        &self.dispatch_role
+    }
+
+    /// Name of its ingest lane (one) in the lease tables.
+    #[must_use]
+    pub fn ingest_role(&self) -> &str {
+        &self.ingest_role
+    }
+}

@@ -1,0 +1,34 @@
+use time::OffsetDateTime;
+
+use crate::{Inbox, InboxError};
+
+/// One incarnation of a subscribed stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incarnation {
+    /// When the stream was created.
+    pub created_at: OffsetDateTime,
+    /// Everything up to here is recorded, without a gap.
+    pub recorded_seq: i64,
+}
+
+impl Inbox {
+    /// The incarnations of `stream` that this consumer has recorded from, newest first.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn incarnations(&self, stream: &str) -> Result<Vec<Incarnation>, InboxError> {
+        let rows: Vec<(OffsetDateTime, i64)> = sqlx::query_as(
+            "SELECT stream_created_at, recorded_seq FROM inbox_streams
+             WHERE consumer = $1 AND stream = $2 ORDER BY stream_created_at DESC",
+        )
+        .bind(&self.consumer)
+        .bind(stream)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(InboxError::during("read the recorded sequences"))?;
+        Ok(rows
+            .into_iter()
+            .map(|(created_at, recorded_seq)| Incarnation { created_at, recorded_seq })
+            .collect())
+    }
+}
