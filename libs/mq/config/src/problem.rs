@@ -1,0 +1,89 @@
+use std::cell::RefCell;
+use std::fmt;
+
+/// Longest part of a value that a message repeats, in characters.
+const SHOWN_CHARS: usize = 100;
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: a variable (`MAX_INFLIGHT`) or a file key (`max_inflight in /etc/sea-mq.toml`).
+    pub setting: String,
+    /// What was found there, quoted and cut; `None` when nothing was, or when it is a secret.
+    pub value: Option<String>,
+    /// What is wrong and what would be allowed.
+    pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{} is {value}: {}", self.setting, self.reason),
+            None => write!(f, "{}: {}", self.setting, self.reason),
+        }
+    }
+}
+
+/// Everything that is wrong with the configuration; the start must not go on (exit code 64).
+#[derive(Debug, thiserror::Error)]
+#[error("{}", list(.problems))]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    /// Every problem, in the order of the sections; never empty.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    let head = match problems.len() {
+        1 => "1 problem in the configuration:".to_owned(),
+        n => format!("{n} problems in the configuration:"),
+    };
+    problems.iter().fold(head, |text, problem| format!("{text}\n  - {problem}"))
+}
+
+/// Collects problems while the sections are read one after the other.
+#[derive(Default)]
+pub(crate) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    /// A problem with a value that may be shown.
+    pub(crate) fn shown(&self, setting: &str, value: &str, reason: impl Into<String>) {
+        self.push(setting, Some(quote(value)), reason);
+    }
+
+    /// A problem whose value is absent or secret.
+    pub(crate) fn hidden(&self, setting: &str, reason: impl Into<String>) {
+        self.push(setting, None, reason);
+    }
+
+    fn push(&self, setting: &str, value: Option<String>, reason: impl Into<String>) {
+        let problem = Problem { setting: setting.to_owned(), value, reason: reason.into() };
+        // A value that speaks of several subscriptions is judged once for each.
+        let mut problems = self.0.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+
+    /// The settings, if they are complete and nobody complained about them.
+    pub(crate) fn settle<T>(self, settings: Option<T>) -> Result<T, ConfigError> {
+        let problems = self.0.into_inner();
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            Some(_) | None => Err(ConfigError { problems }),
+        }
+    }
+}
+
+/// Quoted with control characters escaped, cut to [`SHOWN_CHARS`].
+fn quote(value: &str) -> String {
+    let cut: String = value.chars().take(SHOWN_CHARS).collect();
+    let dots = if cut.len() < value.len() { "…" } else { "" };
+    format!("{cut:?}{dots}")
+}
