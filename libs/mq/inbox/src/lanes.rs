@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -56,6 +58,32 @@ pub enum OpenState {
     Holding,
     /// Behind one of the above.
     Behind,
+}
+
+/// Where a message stands, as far as its lane's owner has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be started.
+    Startable,
+    /// The attempt with this fence is open.
+    Running(i64),
+    /// It waits for its next attempt, or for its letter to be stored: its aggregate waits with it.
+    Blocking,
+    /// Processed, or dead: its aggregate goes on.
+    Closed,
+    /// Dead, and its aggregate stops.
+    Holding,
+}
+
+fn standing(state: &str, holding: bool, fence: i64) -> Standing {
+    match (state, holding) {
+        ("ready" | "behind", _) => Standing::Startable,
+        ("running", _) => Standing::Running(fence),
+        ("dead", true) => Standing::Holding,
+        ("dead" | "processed", _) => Standing::Closed,
+        // `waiting` and `dying`; a state of a later schema is best not touched either.
+        _blocking => Standing::Blocking,
+    }
 }
 
 /// An open message found on taking a lane over. Of rows that are behind, one per aggregate.
@@ -188,20 +216,87 @@ impl Inbox {
         rows.iter().map(read_open).collect::<Result<_, _>>().map_err(InboxError::during("read open messages"))
     }
 
-    /// Of the messages that hold their aggregates, those that hold no longer.
+    /// Of the messages that block their aggregates, those that block no longer: processed by an
+    /// attempt that was thought to have failed, or discarded.
     ///
     /// # Errors
     /// [`InboxError::Database`].
-    pub async fn no_longer_holding(&self, messages: &[Uuid]) -> Result<Vec<Uuid>, InboxError> {
+    pub async fn no_longer_blocking(&self, messages: &[Uuid]) -> Result<Vec<Uuid>, InboxError> {
         sqlx::query_scalar(
             "SELECT message_id FROM inbox_messages
-             WHERE consumer = $1 AND message_id = ANY ($2) AND NOT holding",
+             WHERE consumer = $1 AND message_id = ANY ($2)
+               AND (state = 'processed' OR (state = 'dead' AND NOT holding))",
         )
         .bind(&self.consumer)
         .bind(messages)
         .fetch_all(&self.pool)
         .await
-        .map_err(InboxError::during("look at held aggregates"))
+        .map_err(InboxError::during("look at blocked aggregates"))
+    }
+
+    /// Where messages stand; one that is not there is left out.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn standing(&self, messages: &[Uuid]) -> Result<Vec<(Uuid, Standing)>, InboxError> {
+        let rows: Vec<(Uuid, String, bool, i64)> = sqlx::query_as(
+            "SELECT message_id, state, holding, fence FROM inbox_messages WHERE consumer = $1 AND message_id = ANY ($2)",
+        )
+        .bind(&self.consumer)
+        .bind(messages)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(InboxError::during("look at messages"))?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, state, holding, fence)| (id, standing(&state, holding, fence)))
+            .collect())
+    }
+
+    /// Lets messages that were not started wait, without counting an attempt.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`]: they stay as they are.
+    pub async fn defer(&self, messages: &[Uuid], delay: Duration) -> Result<(), InboxError> {
+        sqlx::query(
+            "WITH free AS (
+                 SELECT message_id FROM inbox_messages
+                 WHERE consumer = $1 AND message_id = ANY ($2) AND state IN ('ready', 'waiting', 'behind')
+                 FOR NO KEY UPDATE SKIP LOCKED)
+             UPDATE inbox_messages m
+             SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => $3)
+             FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id",
+        )
+        .bind(&self.consumer)
+        .bind(messages)
+        .bind(delay.as_secs_f64())
+        .execute(&self.pool)
+        .await
+        .map_err(InboxError::during("defer messages"))?;
+        Ok(())
+    }
+
+    /// Lets the deferred messages of an event type come up at once.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`]: they come up when they are due.
+    pub async fn recall(&self, lanes: &[i16], event_type: &str) -> Result<u64, InboxError> {
+        let done = sqlx::query(
+            "WITH free AS (
+                 SELECT message_id FROM inbox_messages
+                 WHERE consumer = $1 AND lane = ANY ($2) AND state = 'waiting' AND event_type = $3
+                   AND attempts = 0 AND next_attempt_at > clock_timestamp()
+                 FOR NO KEY UPDATE SKIP LOCKED)
+             UPDATE inbox_messages m SET next_attempt_at = clock_timestamp()
+             FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id",
+        )
+        .bind(&self.consumer)
+        .bind(lanes)
+        .bind(event_type)
+        .execute(&self.pool)
+        .await
+        .map_err(InboxError::during("recall deferred messages"))?;
+        Ok(done.rows_affected())
     }
 
     /// The floors kept for the given lanes; 0 where none was kept.

@@ -30,10 +30,14 @@ pub struct Letter {
     pub stream: String,
     /// Its sequence there.
     pub stream_seq: i64,
-    /// Event name.
-    pub event_type: Option<String>,
+    /// Aggregate kind.
+    pub aggregate_type: Option<String>,
     /// Aggregate identity.
     pub aggregate_id: Option<String>,
+    /// Its lane.
+    pub lane: i16,
+    /// Exempt from its aggregate's order.
+    pub exempt: bool,
 }
 
 impl Inbox {
@@ -44,7 +48,7 @@ impl Inbox {
     pub async fn letters(&self, lanes: &[i16], limit: i64) -> Result<Vec<Letter>, InboxError> {
         let rows = sqlx::query(
             "SELECT message_id, fence, epoch, subject, headers, body, dead_reason, last_error, attempts, stream,
-                    stream_seq, event_type, aggregate_id
+                    stream_seq, aggregate_type, aggregate_id, lane, exempt
              FROM inbox_messages
              WHERE consumer = $1 AND state = 'dying' AND lane = ANY ($2)
              LIMIT $3",
@@ -69,8 +73,10 @@ impl Inbox {
                     attempts: row.try_get(8)?,
                     stream: row.try_get(9)?,
                     stream_seq: row.try_get(10)?,
-                    event_type: row.try_get(11)?,
+                    aggregate_type: row.try_get(11)?,
                     aggregate_id: row.try_get(12)?,
+                    lane: row.try_get(13)?,
+                    exempt: row.try_get(14)?,
                 })
             })
             .collect::<Result<_, _>>()

@@ -13,7 +13,7 @@ mod stats;
 mod streams;
 
 pub use attempt::Attempt;
-pub use lanes::{AggregateKey, OpenRow, OpenState, QueuedRow};
+pub use lanes::{AggregateKey, OpenRow, OpenState, QueuedRow, Standing};
 pub use letter::Letter;
 pub use record::{Arrival, Ingest, Recorded, RecordedRow, Unusable};
 pub use settle::{GivenUp, Processed, Retry, Settled};

@@ -59,19 +59,30 @@ pub struct Claimed {
 }
 
 impl Outbox {
-    /// Looks for rows that became visible since `seen` (a snapshot of an earlier look; `None`: ever).
+    /// Looks for rows that became visible since `seen`, the snapshot of an earlier look.
     ///
     /// Costs one index probe when there are none.
     ///
     /// # Errors
     /// [`OutboxError::Database`].
-    pub async fn scout(&self, seen: Option<&str>) -> Result<News, OutboxError> {
-        let rows = match seen {
-            Some(seen) => sqlx::query(SCOUT_SINCE).bind(seen).fetch_all(&self.pool).await,
-            None => sqlx::query(SCOUT_ALL).fetch_all(&self.pool).await,
-        }
-        .map_err(OutboxError::during("be looked at"))?;
+    pub async fn scout(&self, seen: &str) -> Result<News, OutboxError> {
+        let rows = sqlx::query(SCOUT)
+            .bind(seen)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(OutboxError::during("be looked at"))?;
         read_news(&rows).map_err(OutboxError::during("be looked at"))
+    }
+
+    /// The snapshot of now: where a first look continues from.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn snapshot(&self) -> Result<String, OutboxError> {
+        sqlx::query_scalar("SELECT pg_current_snapshot()::text")
+            .fetch_one(&self.pool)
+            .await
+            .map_err(OutboxError::during("be looked at"))
     }
 
     /// Reads ready rows of the given lanes in order: at most `per_lane` each, and so many that
@@ -104,7 +115,7 @@ impl Outbox {
 
 // The transactions that were open in the old snapshot are looked up one by one, and only once they
 // have ended: the rows of one that is still writing are not walked at every look.
-const SCOUT_SINCE: &str = "
+const SCOUT: &str = "
     SELECT pg_current_snapshot()::text, news.lane, news.seq
     FROM (SELECT) here
     LEFT JOIN (
@@ -114,17 +125,6 @@ const SCOUT_SINCE: &str = "
                OR tx = ANY (ARRAY(SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x
                                   WHERE pg_visible_in_snapshot(x, pg_current_snapshot()))))
         GROUP BY lane
-    ) news ON true";
-
-const SCOUT_ALL: &str = "
-    SELECT pg_current_snapshot()::text, news.lane, news.seq
-    FROM (SELECT) here
-    LEFT JOIN LATERAL (
-        SELECT l.lane::smallint AS lane, first.seq
-        FROM generate_series(0, 31) l (lane)
-        CROSS JOIN LATERAL (
-            SELECT seq FROM outbox_events o
-            WHERE o.state = 'ready' AND o.lane = l.lane::smallint ORDER BY seq LIMIT 1) first
     ) news ON true";
 
 // The byte bound cuts in sequence order over all lanes: what is cut off is the newest of each lane.

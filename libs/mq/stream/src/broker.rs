@@ -56,7 +56,7 @@ impl Broker {
     ///
     /// # Errors
     /// [`StreamError::Unreachable`], [`StreamError::LoginRefused`], [`StreamError::Tls`],
-    /// [`StreamError::BadAddress`] or [`StreamError::CredentialsFile`], naming the servers tried.
+    /// [`StreamError::BadAddress`] or [`StreamError::Credentials`], naming the servers tried.
     pub async fn connect(settings: &ConnectSettings) -> Result<Self, StreamError> {
         let servers = connect::display_servers(&connect::parse_servers(&settings.servers)?);
         let prefix = format!("_INBOX_{}.{}.", settings.context, uuid::Uuid::new_v4().simple());

@@ -123,9 +123,9 @@ async fn with_auth(options: ConnectOptions, auth: &Auth) -> Result<ConnectOption
             Ok(options.user_and_password(user.clone(), password.clone()))
         }
         Auth::Token(token) => Ok(options.token(token.clone())),
-        Auth::Credentials(path) => options.credentials_file(path).await.map_err(|error| {
-            StreamError::CredentialsFile { path: path.display().to_string(), reason: error.to_string() }
-        }),
+        Auth::Credentials(text) => {
+            options.credentials(text).map_err(|error| StreamError::Credentials { reason: error.to_string() })
+        }
     }
 }
 

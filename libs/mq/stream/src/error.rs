@@ -41,11 +41,9 @@ pub enum StreamError {
         /// What failed.
         reason: String,
     },
-    /// The credentials file could not be used.
-    #[error("the NATS credentials file {path} cannot be used: {reason}")]
-    CredentialsFile {
-        /// Where it was looked for.
-        path: String,
+    /// The credentials could not be used.
+    #[error("the NATS credentials (NATS_CREDS) cannot be used: {reason}")]
+    Credentials {
         /// What is wrong with it.
         reason: String,
     },

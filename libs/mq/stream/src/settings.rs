@@ -58,8 +58,8 @@ pub enum Auth {
         /// Its password.
         password: String,
     },
-    /// A `.creds` file: a JWT and its key.
-    Credentials(PathBuf),
+    /// The text of a `.creds` file: a JWT and its key.
+    Credentials(String),
     /// The one token of a single-tenant server.
     Token(String),
 }
@@ -69,7 +69,7 @@ impl fmt::Display for Auth {
         match self {
             Self::None => f.write_str("nobody (no user configured)"),
             Self::UserPassword { user, password: _ } => write!(f, "user `{user}`"),
-            Self::Credentials(path) => write!(f, "the credentials file {}", path.display()),
+            Self::Credentials(_) => f.write_str("the configured credentials"),
             Self::Token(_) => f.write_str("the configured token"),
         }
     }

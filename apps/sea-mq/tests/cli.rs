@@ -1,0 +1,11 @@
+//! The command line from outside: exit codes, what goes where, nothing changed on a dry run.
+#![allow(clippy::unwrap_used)]
+
+#[path = "cli/config.rs"]
+mod config;
+#[path = "cli/db.rs"]
+mod db;
+#[path = "cli/program.rs"]
+mod program;
+#[path = "cli/topology.rs"]
+mod topology;

@@ -1,0 +1,598 @@
+//! What dispatch knows of its lanes: pure bookkeeping, no I/O.
+//!
+//! ```text
+//!  an aggregate's head:
+//!
+//!    free ──started──▶ running ──processed──▶ next of the queue is free
+//!     ▲                   │
+//!     │                   ├──failed, given up──▶ blocked; its queue goes behind (in the database)
+//!     └──due, loaded──────┴───────────────────────┘
+//! ```
+//!
+//! Rows that are behind a blocked head are not kept here: they are read back, a few at a time, when
+//! the head is done. So memory grows with the aggregates that are blocked, not with their events.
+
+mod turns;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use sea_mq_dispatch::ProbePace;
+use sea_mq_inbox::{AggregateKey, OpenRow, OpenState, QueuedRow};
+use uuid::Uuid;
+
+use super::pace::Pace;
+use turns::Turns;
+
+/// Rows of one aggregate that are read back at a time.
+pub(crate) const LOAD: usize = 16;
+/// After a call that ran alone, the others go on for at least this long before the next one.
+const BETWEEN_ALONE: Duration = Duration::from_millis(100);
+
+/// What the database is to be told or asked, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Ready rows wait behind their aggregate's head.
+    PutBehind(Uuid),
+    /// Ready or waiting rows of a failing type wait, uncounted, so that they fill no window.
+    Defer(Uuid),
+    /// The next rows of an aggregate are needed.
+    Load { lane: i16, key: AggregateKey },
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    cursor: i64,
+    /// All that is recorded above the cursor is known here.
+    caught_up: bool,
+    /// Something was recorded while the lane was being read.
+    dirty: bool,
+    leaving: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    Free,
+    Running(Uuid),
+    Blocked(Uuid),
+    Loading,
+}
+
+#[derive(Debug)]
+struct Aggregate {
+    lane: i16,
+    head: Head,
+    queue: VecDeque<QueuedRow>,
+    /// More of it is behind in the database.
+    behind: bool,
+    /// Rows were put behind after the reading that is under way was ordered.
+    behind_since: bool,
+}
+
+impl Aggregate {
+    fn with_head(lane: i16, head: Head) -> Self {
+        Self { lane, head, queue: VecDeque::new(), behind: false, behind_since: false }
+    }
+}
+
+/// One attempt that was started here, or is about to be.
+#[derive(Clone, Debug)]
+struct Running {
+    row: QueuedRow,
+    probe: bool,
+    /// It occupies a call.
+    calling: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Book {
+    lanes: HashMap<i16, Lane>,
+    aggregates: HashMap<AggregateKey, Aggregate>,
+    known: HashSet<Uuid>,
+    running: HashMap<Uuid, Running>,
+    calls: usize,
+    turns: Turns,
+    alone: Option<Uuid>,
+    next_alone: Option<Instant>,
+    orders: VecDeque<Order>,
+    pub(crate) pace: Pace,
+}
+
+impl Book {
+    pub(crate) fn new(max_inflight: usize, probe_pace: ProbePace) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            aggregates: HashMap::new(),
+            known: HashSet::new(),
+            running: HashMap::new(),
+            calls: 0,
+            turns: Turns::new(probe_pace),
+            alone: None,
+            next_alone: None,
+            orders: VecDeque::new(),
+            pace: Pace::new(max_inflight),
+        }
+    }
+
+    // ---- lanes
+
+    /// Begins to own a lane: ready rows are read from the floor on, and this is what else is open.
+    /// Returns the attempts that a former owner left open.
+    pub(crate) fn adopt(&mut self, lane: i16, floor: i64, open: Vec<OpenRow>) -> Vec<OpenRow> {
+        self.forget(lane);
+        self.lanes.insert(lane, Lane { cursor: floor, ..Lane::default() });
+        let mut left_open = Vec::new();
+        for found in open {
+            let (key, id) = (found.row.key.clone(), found.row.message_id);
+            let aggregate = self
+                .aggregates
+                .entry(key.clone())
+                .or_insert_with(|| Aggregate::with_head(lane, Head::Loading));
+            match found.state {
+                OpenState::Running => {
+                    aggregate.head = Head::Running(id);
+                    self.known.insert(id);
+                    self.running.insert(id, Running { row: found.row.clone(), probe: false, calling: false });
+                    left_open.push(found);
+                }
+                OpenState::Waiting | OpenState::Dying | OpenState::Holding => {
+                    aggregate.head = Head::Blocked(id)
+                }
+                OpenState::Behind => aggregate.behind = true,
+            }
+        }
+        let headless: Vec<AggregateKey> = self
+            .aggregates
+            .iter()
+            .filter(|(_, a)| a.lane == lane && a.head == Head::Loading)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in headless {
+            self.order_load(&key);
+        }
+        left_open
+    }
+
+    /// Forgets a lane. Calls that run are still settled, by their fence.
+    pub(crate) fn forget(&mut self, lane: i16) {
+        self.lanes.remove(&lane);
+        let known = &mut self.known;
+        self.aggregates.retain(|_, aggregate| {
+            if aggregate.lane == lane {
+                for row in &aggregate.queue {
+                    known.remove(&row.message_id);
+                }
+            }
+            aggregate.lane != lane
+        });
+    }
+
+    pub(crate) fn lanes(&self) -> Vec<i16> {
+        let mut lanes: Vec<i16> = self.lanes.keys().copied().collect();
+        lanes.sort_unstable();
+        lanes
+    }
+
+    pub(crate) fn owns(&self, lane: i16) -> bool {
+        self.lanes.contains_key(&lane)
+    }
+
+    /// Starts nothing more of a lane that is to be handed over. True once nothing of it runs.
+    pub(crate) fn leave(&mut self, lane: i16) -> bool {
+        if let Some(state) = self.lanes.get_mut(&lane) {
+            state.leaving = true;
+        }
+        !self.running.values().any(|running| running.row.lane == lane)
+    }
+
+    /// Somebody else records, or did: what is recorded has to be looked for.
+    pub(crate) fn look_again(&mut self) {
+        for lane in self.lanes.values_mut() {
+            (lane.caught_up, lane.dirty) = (false, true);
+        }
+    }
+
+    /// The lanes to be read, from where.
+    pub(crate) fn unread(&mut self) -> Vec<(i16, i64)> {
+        let mut unread = Vec::new();
+        for (lane, state) in self.lanes.iter_mut().filter(|(_, state)| !state.caught_up && !state.leaving) {
+            state.dirty = false;
+            unread.push((*lane, state.cursor));
+        }
+        unread.sort_unstable();
+        unread
+    }
+
+    /// Ready rows that were read from `asked`, at most `per_lane` of each lane.
+    pub(crate) fn read(&mut self, asked: &[(i16, i64)], rows: Vec<QueuedRow>, per_lane: usize) {
+        let mut counts: HashMap<i16, usize> = HashMap::new();
+        let valid: HashSet<i16> = asked
+            .iter()
+            .filter(|(lane, after)| self.lanes.get(lane).is_some_and(|state| state.cursor == *after))
+            .map(|(lane, _)| *lane)
+            .collect();
+        for row in rows.into_iter().filter(|row| valid.contains(&row.lane)) {
+            *counts.entry(row.lane).or_default() += 1;
+            if let Some(state) = self.lanes.get_mut(&row.lane) {
+                state.cursor = state.cursor.max(row.pos);
+            }
+            self.enqueue(row);
+        }
+        for lane in valid {
+            let full = counts.get(&lane).copied().unwrap_or(0) >= per_lane;
+            if let Some(state) = self.lanes.get_mut(&lane)
+                && !full
+                && !state.dirty
+            {
+                state.caught_up = true;
+            }
+        }
+    }
+
+    /// Rows that this very instance has just recorded as ready. Those of a lane that is behind are
+    /// left to its next reading.
+    pub(crate) fn recorded(&mut self, rows: Vec<QueuedRow>) {
+        for row in rows {
+            let Some(state) = self.lanes.get_mut(&row.lane) else { continue };
+            if state.caught_up {
+                state.cursor = state.cursor.max(row.pos);
+                self.enqueue(row);
+            } else {
+                state.dirty = true;
+            }
+        }
+    }
+
+    /// Per lane, the place up to which no row is ready in the database.
+    pub(crate) fn floors(&self) -> Vec<(i16, i64)> {
+        let mut floors: HashMap<i16, i64> = self.lanes.iter().map(|(lane, s)| (*lane, s.cursor)).collect();
+        let queued = self.aggregates.values().flat_map(|aggregate| &aggregate.queue);
+        for row in queued.chain(self.running.values().map(|running| &running.row)) {
+            if let Some(floor) = floors.get_mut(&row.lane) {
+                *floor = (*floor).min(row.pos - 1);
+            }
+        }
+        let mut floors: Vec<(i16, i64)> = floors.into_iter().collect();
+        floors.sort_unstable();
+        floors
+    }
+
+    // ---- queueing
+
+    fn enqueue(&mut self, row: QueuedRow) {
+        if self.known.contains(&row.message_id) {
+            return;
+        }
+        match self.aggregates.get_mut(&row.key) {
+            Some(aggregate)
+                if aggregate.behind || matches!(aggregate.head, Head::Blocked(_) | Head::Loading) =>
+            {
+                aggregate.behind = true;
+                aggregate.behind_since = true;
+                self.orders.push_back(Order::PutBehind(row.message_id));
+            }
+            Some(aggregate) => {
+                self.known.insert(row.message_id);
+                aggregate.queue.push_back(row);
+            }
+            None => {
+                self.known.insert(row.message_id);
+                self.turns.add(&row);
+                let key = row.key.clone();
+                let mut aggregate = Aggregate::with_head(row.lane, Head::Free);
+                aggregate.queue.push_back(row);
+                self.aggregates.insert(key, aggregate);
+            }
+        }
+    }
+
+    /// Waiting rows that are due.
+    pub(crate) fn due(&mut self, rows: Vec<QueuedRow>) {
+        for row in rows {
+            if self.known.contains(&row.message_id) || !self.owns(row.lane) {
+                continue;
+            }
+            match self.aggregates.get_mut(&row.key) {
+                None => self.enqueue(row),
+                Some(aggregate) if aggregate.head == Head::Blocked(row.message_id) => {
+                    aggregate.head = Head::Free;
+                    self.known.insert(row.message_id);
+                    self.turns.add(&row);
+                    aggregate.queue.push_front(row);
+                }
+                // Another of its aggregate is being handled: it stays due, and is seen again.
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Rows of an aggregate that were read back; fewer than [`LOAD`] means that these are all.
+    pub(crate) fn loaded(&mut self, key: &AggregateKey, rows: Vec<QueuedRow>) {
+        let Some(aggregate) = self.aggregates.get_mut(key) else { return };
+        if aggregate.head != Head::Loading {
+            return;
+        }
+        aggregate.behind = rows.len() >= LOAD || aggregate.behind_since;
+        aggregate.queue.extend(rows);
+        for row in &aggregate.queue {
+            self.known.insert(row.message_id);
+        }
+        match aggregate.queue.front() {
+            Some(first) => {
+                aggregate.head = Head::Free;
+                self.turns.add(first);
+            }
+            None if aggregate.behind => self.order_load(key),
+            None => {
+                self.aggregates.remove(key);
+            }
+        }
+    }
+
+    fn order_load(&mut self, key: &AggregateKey) {
+        if let Some(aggregate) = self.aggregates.get_mut(key) {
+            (aggregate.head, aggregate.behind_since) = (Head::Loading, false);
+            self.orders.push_back(Order::Load { lane: aggregate.lane, key: key.clone() });
+        }
+    }
+
+    /// What the database is to be told next.
+    pub(crate) fn take_orders(&mut self, at_most: usize) -> Vec<Order> {
+        let count = self.orders.len().min(at_most);
+        self.orders.drain(..count).collect()
+    }
+
+    // ---- starting
+
+    /// The rows to start now, within the bounds; they count as running from here on.
+    pub(crate) fn start(&mut self, now: Instant, at_most: usize) -> Vec<Uuid> {
+        let mut started = Vec::new();
+        if self.alone.is_some() {
+            return started;
+        }
+        if self.turns.has_suspects() && self.next_alone.is_none_or(|at| now >= at) {
+            // The one that is called alone waits until everything else has ended.
+            if self.calls == 0 && self.pace.room(0, now) > 0 {
+                started.extend(self.start_alone());
+            }
+            if self.calls > 0 || self.alone.is_some() {
+                return started;
+            }
+        }
+        while started.len() < at_most && self.pace.room(self.calls, now) > 0 {
+            let Some(key) = self.turns.next(now) else { break };
+            started.extend(self.start_head(&key));
+        }
+        started
+    }
+
+    fn start_alone(&mut self) -> Option<Uuid> {
+        while let Some(key) = self.turns.next_suspect() {
+            if let Some(id) = self.start_head(&key) {
+                self.alone = Some(id);
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    fn start_head(&mut self, key: &AggregateKey) -> Option<Uuid> {
+        let aggregate = self.aggregates.get_mut(key).filter(|aggregate| aggregate.head == Head::Free)?;
+        if self.lanes.get(&aggregate.lane).is_none_or(|lane| lane.leaving) {
+            return None;
+        }
+        let row = aggregate.queue.pop_front()?;
+        let id = row.message_id;
+        aggregate.head = Head::Running(id);
+        let probe = self.turns.started(&row);
+        self.calls += 1;
+        self.running.insert(id, Running { row, probe, calling: true });
+        Some(id)
+    }
+
+    /// Reserves a call for a row that is about to be recorded, if it could start at once.
+    pub(crate) fn reserve(&mut self, row: &QueuedRow, now: Instant) -> bool {
+        let lane_ready = self.lanes.get(&row.lane).is_some_and(|lane| lane.caught_up && !lane.leaving);
+        let free = lane_ready
+            && self.alone.is_none()
+            && !self.turns.has_suspects()
+            && !self.aggregates.contains_key(&row.key)
+            && !self.known.contains(&row.message_id)
+            && self.turns.is_idle(&row.event_type)
+            && self.pace.room(self.calls, now) > 0;
+        if free {
+            self.known.insert(row.message_id);
+            self.calls += 1;
+            self.running.insert(row.message_id, Running { row: row.clone(), probe: false, calling: true });
+            let head = Head::Running(row.message_id);
+            self.aggregates.insert(row.key.clone(), Aggregate::with_head(row.lane, head));
+        }
+        free
+    }
+
+    /// A reserved row was recorded at this place.
+    pub(crate) fn placed(&mut self, id: Uuid, pos: i64) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.row.pos = pos;
+            if let Some(lane) = self.lanes.get_mut(&running.row.lane).filter(|lane| lane.caught_up) {
+                lane.cursor = lane.cursor.max(pos);
+            }
+        }
+    }
+
+    // ---- ending
+
+    /// The call of an attempt has ended, whatever it brought.
+    pub(crate) fn answered(&mut self, id: Uuid, now: Instant) {
+        if let Some(running) = self.running.get_mut(&id).filter(|running| running.calling) {
+            running.calling = false;
+            self.calls -= 1;
+        }
+        if self.alone == Some(id) {
+            self.alone = None;
+            self.next_alone = Some(now + BETWEEN_ALONE);
+        }
+    }
+
+    /// The handler succeeded. True when its type had been failing.
+    pub(crate) fn succeeded(&mut self, id: Uuid) -> Option<String> {
+        self.pace.succeeded();
+        let event_type = self.running.get(&id)?.row.event_type.clone();
+        self.turns.succeeded(&event_type).then_some(event_type)
+    }
+
+    /// The handler failed transiently. The type, when it just became a failing one.
+    pub(crate) fn failed(&mut self, id: Uuid, now: Instant) -> Option<String> {
+        let running = self.running.get(&id)?;
+        self.turns.failed(&running.row, running.probe, now).then(|| running.row.event_type.clone())
+    }
+
+    /// The call said nothing about the type (poison, or the handler was never reached).
+    pub(crate) fn inconclusive(&mut self, id: Uuid) {
+        if let Some(running) = self.running.get(&id) {
+            self.turns.inconclusive(&running.row.event_type, running.probe);
+        }
+    }
+
+    /// Marks a row that is already known to wait; its aggregate's queue goes behind it.
+    pub(crate) fn blocked(&mut self, id: Uuid) {
+        let Some(running) = self.end(id) else { return };
+        self.block(&running.row.key, id);
+    }
+
+    fn block(&mut self, key: &AggregateKey, id: Uuid) {
+        let Some(aggregate) = self.aggregates.get_mut(key) else { return };
+        aggregate.head = Head::Blocked(id);
+        for row in aggregate.queue.drain(..) {
+            self.known.remove(&row.message_id);
+            aggregate.behind = true;
+            self.orders.push_back(Order::PutBehind(row.message_id));
+        }
+    }
+
+    /// The message is done: the next of its aggregate is free.
+    pub(crate) fn finished(&mut self, id: Uuid) {
+        let Some(running) = self.end(id) else { return };
+        self.advance(&running.row.key, Head::Running(id));
+    }
+
+    /// A row that was to be started could not be: it keeps its place.
+    pub(crate) fn requeue(&mut self, id: Uuid) {
+        let Some(running) = self.end(id) else { return };
+        let Some(aggregate) = self.aggregates.get_mut(&running.row.key) else { return };
+        if aggregate.head == Head::Running(id) {
+            aggregate.head = Head::Free;
+            self.known.insert(id);
+            self.turns.add(&running.row);
+            aggregate.queue.push_front(running.row);
+        }
+    }
+
+    /// A blocked message is done (its letter is stored, or it holds no longer). `held` blocks its
+    /// aggregate until it is redriven or discarded.
+    pub(crate) fn closed(&mut self, key: &AggregateKey, lane: i16, id: Uuid, held: bool) {
+        self.end(id);
+        if !held {
+            return self.advance(key, Head::Blocked(id));
+        }
+        if self.owns(lane) && matches!(key, AggregateKey::Aggregate(..)) {
+            let aggregate = self
+                .aggregates
+                .entry(key.clone())
+                .or_insert_with(|| Aggregate::with_head(lane, Head::Blocked(id)));
+            if matches!(aggregate.head, Head::Free | Head::Blocked(_)) {
+                self.block(key, id);
+            }
+        }
+    }
+
+    fn end(&mut self, id: Uuid) -> Option<Running> {
+        self.known.remove(&id);
+        let running = self.running.remove(&id)?;
+        if running.calling {
+            self.calls -= 1;
+        }
+        if self.alone == Some(id) {
+            self.alone = None;
+        }
+        Some(running)
+    }
+
+    /// Goes on with an aggregate whose head was `from`.
+    fn advance(&mut self, key: &AggregateKey, from: Head) {
+        let Some(aggregate) = self.aggregates.get_mut(key).filter(|aggregate| aggregate.head == from) else {
+            return;
+        };
+        if let Some(next) = aggregate.queue.front() {
+            aggregate.head = Head::Free;
+            self.turns.add(next);
+        } else if aggregate.behind {
+            self.order_load(key);
+        } else {
+            self.aggregates.remove(key);
+        }
+    }
+
+    /// Takes rows of failing types beyond a few out of the queues: they wait in the database, or
+    /// they would fill the window and hold up the other types.
+    pub(crate) fn defer_failing(&mut self) {
+        for key in self.turns.overflow() {
+            let Some(aggregate) = self.aggregates.get_mut(&key).filter(|a| a.head == Head::Free) else {
+                continue;
+            };
+            let Some(row) = aggregate.queue.pop_front() else { continue };
+            self.known.remove(&row.message_id);
+            self.orders.push_back(Order::Defer(row.message_id));
+            self.block(&key, row.message_id);
+        }
+    }
+
+    // ---- what others ask
+
+    pub(crate) fn is_running(&self, id: Uuid) -> bool {
+        self.running.contains_key(&id)
+    }
+
+    pub(crate) fn row(&self, id: Uuid) -> Option<&QueuedRow> {
+        self.running.get(&id).map(|running| &running.row)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// True while something could be handled: started, or waiting for its turn.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.running.is_empty() || !self.turns.is_empty()
+    }
+
+    /// The messages that hold up their aggregates: waiting, dying or held.
+    pub(crate) fn blockers(&self) -> Vec<Uuid> {
+        self.aggregates
+            .values()
+            .filter_map(|aggregate| match aggregate.head {
+                Head::Blocked(id) => Some(id),
+                Head::Free | Head::Running(_) | Head::Loading => None,
+            })
+            .collect()
+    }
+
+    /// Goes on with the aggregate that `id` blocked.
+    pub(crate) fn unblocked(&mut self, id: Uuid) {
+        let key =
+            self.aggregates.iter().find(|(_, a)| a.head == Head::Blocked(id)).map(|(key, _)| key.clone());
+        if let Some(key) = key {
+            self.advance(&key, Head::Blocked(id));
+        }
+    }
+
+    /// When the next probe of a failing type, or the next call alone, may start.
+    pub(crate) fn opens_at(&self) -> Option<Instant> {
+        let alone = self.next_alone.filter(|_| self.turns.has_suspects());
+        [alone, self.turns.opens_at()].into_iter().flatten().min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use sea_mq_dispatch::ProbePace;
+use sea_mq_inbox::{AggregateKey, OpenRow, OpenState, QueuedRow};
+use uuid::Uuid;
+
+use super::{Book, LOAD, Order};
+
+const PACE: ProbePace = ProbePace { cap: Duration::from_secs(60) };
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn row(n: u128, aggregate: &str) -> QueuedRow {
+    QueuedRow {
+        message_id: id(n),
+        lane: 0,
+        pos: i64::try_from(n).unwrap(),
+        key: AggregateKey::Aggregate(None, aggregate.to_owned()),
+        event_type: "vibe_created".to_owned(),
+        attempts: 0,
+        suspect: false,
+    }
+}
+
+fn book(max_inflight: usize) -> Book {
+    let mut book = Book::new(max_inflight, PACE);
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.read(&asked, Vec::new(), 10);
+    book
+}
+
+fn orders(book: &mut Book) -> Vec<Order> {
+    book.take_orders(1000)
+}
+
+#[test]
+fn heads_run_beside_each_other_and_successors_after_them() {
+    let (mut book, now) = (book(10), Instant::now());
+    book.recorded(vec![row(1, "a"), row(2, "a"), row(3, "b")]);
+    assert_eq!(book.start(now, 10), [id(1), id(3)]);
+    assert_eq!(book.start(now, 10), Vec::<Uuid>::new());
+    book.answered(id(1), now);
+    assert_eq!(book.start(now, 10), Vec::<Uuid>::new(), "answered is not settled");
+    book.finished(id(1));
+    assert_eq!(book.start(now, 10), [id(2)]);
+}
+
+#[test]
+fn a_failing_head_sends_its_queue_behind_and_holds_back_nobody_else() {
+    let (mut book, now) = (book(10), Instant::now());
+    book.recorded(vec![row(1, "a"), row(2, "a"), row(3, "a")]);
+    assert_eq!(book.start(now, 10), [id(1)]);
+    book.blocked(id(1));
+    book.recorded(vec![row(4, "a"), row(5, "b")]);
+    assert_eq!(
+        orders(&mut book),
+        [Order::PutBehind(id(2)), Order::PutBehind(id(3)), Order::PutBehind(id(4))]
+    );
+    assert_eq!(book.start(now, 10), [id(5)]);
+    book.due(vec![row(1, "a")]);
+    assert_eq!(book.start(now, 10), [id(1)]);
+    book.finished(id(1));
+    let key = row(1, "a").key;
+    assert_eq!(orders(&mut book), [Order::Load { lane: 0, key: key.clone() }]);
+    book.recorded(vec![row(6, "a")]);
+    assert_eq!(orders(&mut book), [Order::PutBehind(id(6))], "what comes meanwhile goes behind the rest");
+    book.loaded(&key, vec![row(2, "a"), row(3, "a"), row(4, "a"), row(6, "a")]);
+    assert_eq!(book.start(now, 10), [id(2)]);
+}
+
+#[test]
+fn an_aggregate_is_read_back_in_pages() {
+    let (mut book, now) = (book(10), Instant::now());
+    book.recorded(vec![row(1, "a"), row(2, "a")]);
+    book.start(now, 1);
+    book.blocked(id(1));
+    orders(&mut book);
+    let key = row(1, "a").key;
+    book.closed(&key, 0, id(1), false);
+    orders(&mut book);
+    book.loaded(&key, (2..2 + LOAD as u128).map(|n| row(n, "a")).collect());
+    for n in 2..2 + LOAD as u128 {
+        assert_eq!(book.start(now, 10), [id(n)]);
+        book.finished(id(n));
+    }
+    assert_eq!(orders(&mut book), [Order::Load { lane: 0, key: key.clone() }]);
+    book.loaded(&key, Vec::new());
+    assert!(!book.is_busy() && book.blockers().is_empty());
+}
+
+#[test]
+fn never_more_calls_than_allowed() {
+    let (mut book, now) = (book(3), Instant::now());
+    book.recorded((1..10).map(|n| row(n, &n.to_string())).collect());
+    assert_eq!(book.start(now, 100).len(), 3);
+    assert!(!book.reserve(&row(20, "z"), now));
+    book.answered(id(1), now);
+    assert_eq!(book.start(now, 100).len(), 1);
+}
+
+#[test]
+fn a_reservation_takes_the_place_of_a_start() {
+    let (mut book, now) = (book(3), Instant::now());
+    assert!(book.reserve(&row(1, "a"), now));
+    assert!(!book.reserve(&row(2, "a"), now), "its aggregate is busy");
+    book.placed(id(1), 7);
+    book.recorded(vec![QueuedRow { pos: 8, ..row(2, "a") }]);
+    assert_eq!(book.floors(), [(0, 6)]);
+    book.answered(id(1), now);
+    book.finished(id(1));
+    assert_eq!(book.start(now, 10), [id(2)]);
+}
+
+#[test]
+fn what_was_recorded_while_a_lane_was_read_is_read_again() {
+    let mut book = Book::new(10, PACE);
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.recorded(vec![row(1, "a")]);
+    book.read(&asked, Vec::new(), 10);
+    assert_eq!(book.unread(), [(0, 0)], "not caught up");
+    book.read(&[(0, 0)], vec![row(1, "a")], 10);
+    assert!(book.unread().is_empty());
+    assert_eq!(book.start(Instant::now(), 10), [id(1)]);
+}
+
+#[test]
+fn on_taking_over_open_attempts_are_returned_and_orphans_are_loaded() {
+    let mut book = Book::new(10, PACE);
+    let open = |n, aggregate: &str, state| OpenRow { row: row(n, aggregate), state, fence: 1 };
+    let left = book.adopt(
+        0,
+        0,
+        vec![
+            open(1, "a", OpenState::Running),
+            open(2, "a", OpenState::Behind),
+            open(3, "b", OpenState::Waiting),
+            open(4, "b", OpenState::Behind),
+            open(5, "c", OpenState::Behind),
+            open(6, "d", OpenState::Holding),
+        ],
+    );
+    assert_eq!(left.iter().map(|o| o.row.message_id).collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(orders(&mut book), [Order::Load { lane: 0, key: row(5, "c").key }]);
+    assert_eq!(book.start(Instant::now(), 10), Vec::<Uuid>::new());
+    let mut blockers = book.blockers();
+    blockers.sort_unstable();
+    assert_eq!(blockers, [id(3), id(6)]);
+}
+
+#[test]
+fn a_suspect_is_called_alone() {
+    let (mut book, now) = (book(10), Instant::now());
+    book.recorded(vec![row(1, "a")]);
+    assert_eq!(book.start(now, 10), [id(1)]);
+    book.recorded(vec![QueuedRow { suspect: true, ..row(2, "b") }, row(3, "c")]);
+    assert_eq!(book.start(now, 10), Vec::<Uuid>::new(), "waits for the others to end");
+    book.answered(id(1), now);
+    book.finished(id(1));
+    assert_eq!(book.start(now, 10), [id(2)]);
+    assert_eq!(book.start(now, 10), Vec::<Uuid>::new(), "nobody beside it");
+    assert!(!book.reserve(&row(9, "z"), now));
+    book.answered(id(2), now);
+    assert_eq!(book.start(now, 10), [id(3)]);
+}
+
+#[test]
+fn a_failing_type_is_probed_and_its_overflow_waits_in_the_database() {
+    let (mut book, now) = (book(5), Instant::now());
+    book.recorded((1..=200).map(|n| row(n, &n.to_string())).collect());
+    let other = QueuedRow { event_type: "other".to_owned(), ..row(900, "other") };
+    for failed in book.start(now, 5) {
+        book.answered(failed, now);
+        book.failed(failed, now);
+        book.blocked(failed);
+    }
+    assert_eq!(book.start(now, 5).len(), 1, "one probe");
+    book.recorded(vec![other]);
+    assert_eq!(book.start(now, 5), [id(900)], "other types go on");
+    book.defer_failing();
+    let deferred = orders(&mut book);
+    assert_eq!(deferred.len(), 200 - 5 - 1 - 64);
+    assert!(deferred.iter().all(|order| matches!(order, Order::Defer(_))));
+}
+
+#[test]
+fn a_held_aggregate_waits_until_it_is_released() {
+    let (mut book, now) = (book(5), Instant::now());
+    book.recorded(vec![row(1, "a"), row(2, "a")]);
+    book.start(now, 5);
+    book.blocked(id(1));
+    let key = row(1, "a").key;
+    book.closed(&key, 0, id(1), true);
+    assert_eq!(orders(&mut book), [Order::PutBehind(id(2))]);
+    book.unblocked(id(1));
+    assert_eq!(orders(&mut book), [Order::Load { lane: 0, key }]);
+}
+
+proptest! {
+    /// Whatever succeeds and fails, in whatever order: each aggregate's messages finish in order,
+    /// never two at once, and all of them in the end. The database is a model of three lists.
+    #[test]
+    fn order_holds_through_failures(
+        aggregates in prop::collection::vec(0..5_u8, 1..60),
+        answers in prop::collection::vec((0..9_usize, 0..3_u8), 0..300),
+    ) {
+        let mut book = book(4);
+        let rows: Vec<QueuedRow> = aggregates.iter().enumerate()
+            .map(|(n, a)| row(n as u128 + 1, &a.to_string())).collect();
+        let mut behind: Vec<QueuedRow> = Vec::new();
+        let mut waiting: Vec<QueuedRow> = Vec::new();
+        let mut running: Vec<Uuid> = Vec::new();
+        let mut finished: Vec<Uuid> = Vec::new();
+        let mut arriving = rows.clone().into_iter();
+        let mut answers = answers.into_iter().chain(std::iter::repeat((0, 0)));
+        let mut now = Instant::now();
+        let mut stuck = 0;
+        while finished.len() < rows.len() {
+            now += Duration::from_secs(61);
+            book.recorded(arriving.by_ref().take(3).collect());
+            for order in book.take_orders(1000) {
+                match order {
+                    Order::PutBehind(n) => {
+                        behind.retain(|r| r.message_id != n);
+                        behind.push(rows[n.as_u128() as usize - 1].clone());
+                    }
+                    Order::Defer(n) => waiting.push(rows[n.as_u128() as usize - 1].clone()),
+                    Order::Load { key, .. } => {
+                        behind.sort_by_key(|r| r.pos);
+                        let page: Vec<QueuedRow> = behind.iter().filter(|r| r.key == key).take(LOAD).cloned().collect();
+                        book.loaded(&key, page);
+                    }
+                }
+            }
+            book.due(waiting.clone());
+            for started in book.start(now, 4) {
+                behind.retain(|r| r.message_id != started);
+                waiting.retain(|r| r.message_id != started);
+                let key = rows[started.as_u128() as usize - 1].key.clone();
+                prop_assert!(!running.iter().any(|r| rows[r.as_u128() as usize - 1].key == key), "two at once");
+                running.push(started);
+            }
+            prop_assert!(running.len() <= 4);
+            if running.is_empty() {
+                stuck += 1;
+                prop_assert!(stuck < 1000, "nothing starts any more: {book:?}");
+                continue;
+            }
+            stuck = 0;
+            let (which, what) = answers.next().unwrap();
+            let answered = running.remove(which % running.len());
+            book.answered(answered, now);
+            if what == 0 {
+                book.succeeded(answered);
+                book.finished(answered);
+                finished.push(answered);
+            } else {
+                book.failed(answered, now);
+                book.blocked(answered);
+                waiting.push(QueuedRow { attempts: 1, suspect: what == 2, ..rows[answered.as_u128() as usize - 1].clone() });
+            }
+        }
+        for aggregate in 0..5_u8 {
+            let order: Vec<u128> = finished.iter().map(Uuid::as_u128)
+                .filter(|n| aggregates[*n as usize - 1] == aggregate).collect();
+            prop_assert!(order.is_sorted(), "{order:?}");
+        }
+        prop_assert_eq!(book.calls(), 0);
+    }
+}

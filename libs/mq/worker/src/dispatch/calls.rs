@@ -1,0 +1,112 @@
+//! The calls in flight.
+
+use std::time::Instant;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use sea_mq_dispatch::{Call, Handler, Outcome, outcome, request_body};
+use sea_mq_event::header;
+use sea_mq_failpoint::failpoint;
+use sea_mq_inbox::Attempt;
+use sea_mq_observe::metric;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// What is remembered of a call until it is settled.
+#[derive(Clone, Debug)]
+pub(super) struct OpenCall {
+    pub(super) id: Uuid,
+    pub(super) fence: i64,
+    pub(super) attempts: i32,
+    pub(super) event_type: String,
+    pub(super) correlation_id: String,
+    occurred_at: Option<OffsetDateTime>,
+    started_at: Instant,
+}
+
+/// A call that has ended.
+pub(super) struct Ended {
+    pub(super) id: Uuid,
+    pub(super) outcome: Outcome,
+}
+
+/// The calls in flight of one subscription.
+pub(super) struct Calls {
+    handler: Handler,
+    consumer: String,
+    running: FuturesUnordered<BoxFuture<'static, Ended>>,
+}
+
+impl Calls {
+    pub(super) fn new(handler: Handler, consumer: &str) -> Self {
+        Self { handler, consumer: consumer.to_owned(), running: FuturesUnordered::new() }
+    }
+
+    /// Calls the handler for an attempt that is committed.
+    pub(super) fn start(&mut self, attempt: Attempt) -> OpenCall {
+        let headers: Vec<(String, String)> = serde_json::from_slice(&attempt.headers).unwrap_or_default();
+        let call = Call {
+            message_id: attempt.message_id,
+            subject: &attempt.subject,
+            headers: &headers,
+            payload: &attempt.body,
+            consumer: &self.consumer,
+            attempt: attempt.attempts,
+            fence: attempt.fence,
+        };
+        let open = OpenCall {
+            id: attempt.message_id,
+            fence: attempt.fence,
+            attempts: attempt.attempts,
+            event_type: attempt.event_type.clone().unwrap_or_default(),
+            correlation_id: call.header(header::CORRELATION_ID).unwrap_or_default().to_owned(),
+            occurred_at: call
+                .header(header::OCCURRED_AT)
+                .and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok()),
+            started_at: Instant::now(),
+        };
+        let trace = call.header(header::TRACEPARENT).map(str::to_owned);
+        let (id, handler) = (attempt.message_id, self.handler.clone());
+        self.running.push(match request_body(&call) {
+            Ok(body) => Box::pin(async move {
+                let answer = handler.call(body, trace.as_deref()).await;
+                failpoint!("dispatch.answer.after");
+                Ended { id, outcome: outcome(&answer) }
+            }),
+            // Such a message is recorded as malformed; one that was not is no less so now.
+            Err(error) => {
+                let outcome = Outcome::Poison(format!("the payload is not JSON: {error}"));
+                Box::pin(async move { Ended { id, outcome } })
+            }
+        });
+        open
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// The next call that ends; `None` when there is none.
+    pub(super) async fn next(&mut self) -> Option<Ended> {
+        self.running.next().await
+    }
+
+    /// A call that has ended already.
+    pub(super) fn try_next(&mut self) -> Option<Ended> {
+        self.running.next().now_or_never().flatten()
+    }
+}
+
+impl OpenCall {
+    /// Measures a settled call.
+    pub(super) fn observe(&self, consumer: &str, processed: bool) {
+        let took = self.started_at.elapsed().as_secs_f64() * 1000.0;
+        metric::message_processing_latency_ms(consumer.to_owned()).record(took);
+        if let Some(occurred_at) = self.occurred_at.filter(|_| processed) {
+            let since = (OffsetDateTime::now_utc() - occurred_at).as_seconds_f64().max(0.0) * 1000.0;
+            metric::commit_to_handled_latency_ms(consumer.to_owned()).record(since);
+        }
+    }
+}

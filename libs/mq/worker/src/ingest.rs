@@ -1,0 +1,337 @@
+//! Ingest: stream → inbox. Records whole messages in stream order, and acks what is committed.
+//!
+//! One instance per durable at a time, by lease. Never a negative ack, never an ack before the
+//! commit. What the durable does not deliver (stranded by a crash, deliveries used up, acked by
+//! nobody) is read from the stream itself, before anything newer.
+
+mod arrival;
+mod continuity;
+mod recorder;
+mod window;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use sea_mq_config::Subscription;
+use sea_mq_failpoint::failpoint;
+use sea_mq_inbox::{Attempt, Inbox, InboxError};
+use sea_mq_lease::Lease;
+use sea_mq_observe::{Health, Status, metric};
+use sea_mq_stream::{Broker, Delivery, Durable, PullError, StreamError};
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::dispatch::Shared;
+use crate::leases::{Leases, in_one_line, is_valid};
+use arrival::{Incoming, arrival};
+use continuity::{Before, Continuity};
+use recorder::{Recorder, Recording};
+use window::Window;
+
+/// How long one wait for messages takes; twice in a row without any, the durable is looked at.
+const WAIT: Duration = Duration::from_secs(1);
+/// Messages read from the stream at a time.
+const PAGE: usize = 500;
+/// How often the stream's incarnation is looked at.
+const STREAM_EVERY: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What ingest of one subscription works with.
+pub(crate) struct Ingest {
+    pub(crate) inbox: Inbox,
+    pub(crate) broker: Broker,
+    pub(crate) subscription: Subscription,
+    pub(crate) leases: Leases,
+    pub(crate) health: Health,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) started: mpsc::UnboundedSender<Vec<Attempt>>,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    #[error(transparent)]
+    Inbox(#[from] InboxError),
+    #[error("the stream was recreated")]
+    NewIncarnation,
+    #[error("the ingest lease is somebody else's")]
+    LeaseLost,
+}
+
+/// One ownership of the durable, of one incarnation of its stream.
+struct Session<'a> {
+    ingest: &'a Ingest,
+    durable: Durable,
+    recorder: Recorder<'a>,
+    incarnation: OffsetDateTime,
+    continuity: Continuity,
+    window: Window,
+    idle: u32,
+    stream_at: Instant,
+}
+
+impl Ingest {
+    /// Ingests until `stop`, whenever the lease is held.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let pulse = self.health.pulse(&format!("ingest {}", self.inbox.consumer()), Duration::from_secs(120));
+        let mut leases = self.leases.clone();
+        while !stop.is_cancelled() {
+            pulse.beat();
+            let Some((instance, lease)) = self.lease() else {
+                // Another instance ingests; that is well.
+                self.health.set(&self.check(), Status::Up);
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = leases.changed() => {}
+                    () = tokio::time::sleep(WAIT) => {}
+                }
+                continue;
+            };
+            let ended = self.session(instance, &lease, &stop, &pulse).await;
+            self.shared.records_here.store(false, Ordering::Release);
+            if let Err(error) = ended {
+                self.report(&error);
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
+        }
+        pulse.retire();
+    }
+
+    fn check(&self) -> String {
+        format!("consumer {}", self.inbox.consumer())
+    }
+
+    fn lease(&self) -> Option<(Uuid, Lease)> {
+        let holdings = self.leases.now();
+        let lease = holdings.of(self.inbox.ingest_role()).next().cloned();
+        lease.filter(|_| is_valid(&holdings)).map(|lease| (holdings.instance, lease))
+    }
+
+    fn report(&self, error: &SessionError) {
+        let consumer = self.inbox.consumer();
+        match error {
+            SessionError::LeaseLost => tracing::info!(consumer, "another instance ingests now"),
+            SessionError::NewIncarnation => {}
+            SessionError::Stream(_) | SessionError::Pull(_) | SessionError::Inbox(_) => {
+                let why = in_one_line(error);
+                tracing::warn!(consumer, why, "ingest waits");
+                self.health.set(&self.check(), Status::down(why));
+            }
+        }
+    }
+
+    async fn session(
+        &self,
+        instance: Uuid,
+        lease: &Lease,
+        stop: &CancellationToken,
+        pulse: &sea_mq_observe::Pulse,
+    ) -> Result<(), SessionError> {
+        let mut session = self.begin(instance, lease).await?;
+        self.shared.book().look_again();
+        self.shared.records_here.store(true, Ordering::Release);
+        self.health.set(&self.check(), Status::Up);
+        while !stop.is_cancelled() {
+            pulse.beat();
+            match self.lease() {
+                Some((now, held)) if now == instance && held.epoch == lease.epoch => {}
+                Some(_) | None => return Err(SessionError::LeaseLost),
+            }
+            session.turn(stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, instance: Uuid, lease: &Lease) -> Result<Session<'_>, SessionError> {
+        failpoint!("ingest.take_over.before");
+        let stream = &self.subscription.stream;
+        let incarnation = micros(self.broker.stream_info(stream).await?.created);
+        let known = self.inbox.incarnations(stream).await?;
+        let recorded = known.iter().find(|k| k.created_at == incarnation).map_or(0, |k| k.recorded_seq);
+        if !known.is_empty() && !known.iter().any(|k| k.created_at == incarnation) {
+            metric::stream_recreated_total(self.inbox.consumer().to_owned()).increment(1);
+            tracing::error!(consumer = self.inbox.consumer(), stream, created = %incarnation,
+                "the stream was recreated: events that only the former one held are gone from the broker; republish them from the outbox");
+        }
+        let durable = self.broker.durable(stream, &self.subscription.durable).await?;
+        tracing::info!(consumer = self.inbox.consumer(), stream, recorded, epoch = lease.epoch, "ingesting");
+        let recorder = Recorder::new(self, instance, lease.epoch, incarnation);
+        Ok(Session {
+            ingest: self,
+            durable,
+            recorder,
+            incarnation,
+            continuity: Continuity::from(u64::try_from(recorded).unwrap_or(0)),
+            window: Window::new(self.subscription.inbox_window, self.subscription.inbox_waiting_max),
+            idle: 0,
+            stream_at: Instant::now() + STREAM_EVERY,
+        })
+    }
+}
+
+impl Session<'_> {
+    /// One group: wait for room, pull, record, ack.
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<(), SessionError> {
+        if Instant::now() >= self.stream_at {
+            self.check_incarnation().await?;
+        }
+        let room = self.room().await?;
+        if room == 0 {
+            // Not pulling is the signal: the backlog shows as the durable's lag.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return Ok(());
+        }
+        let want = self.ingest.subscription.batch_size.min(room);
+        // Only the waiting is cut short by a stop: what has arrived is recorded and acked.
+        let group = tokio::select! {
+            group = self.durable.next_group(want, WAIT) => group?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        if group.is_empty() {
+            self.idle += 1;
+            return if self.idle >= 2 { self.look_for_stranded().await } else { Ok(()) };
+        }
+        self.idle = 0;
+        self.record(group).await
+    }
+
+    async fn room(&mut self) -> Result<usize, SessionError> {
+        let now = Instant::now();
+        if self.window.is_stale(now) {
+            let bound = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+            let (ready, waiting) =
+                (self.ingest.subscription.inbox_window, self.ingest.subscription.inbox_waiting_max);
+            let count = self.ingest.inbox.window(bound(ready), bound(waiting)).await?;
+            self.window.counted(count, now);
+            metric::inbox_waiting_count(self.ingest.inbox.consumer().to_owned()).set(gauge(count.waiting));
+            if self.window.waits_too_much() {
+                tracing::warn!(
+                    consumer = self.ingest.inbox.consumer(),
+                    waiting = count.waiting,
+                    "ingest stops: too many messages wait for a retry, or behind one (INBOX_WAITING_MAX)"
+                );
+            }
+        }
+        Ok(self.window.room())
+    }
+
+    /// Records deliveries in order, reading first what lies between; acks each part once committed.
+    async fn record(&mut self, group: Vec<Delivery>) -> Result<(), SessionError> {
+        failpoint!("ingest.pull.after");
+        let mut part: Vec<Delivery> = Vec::with_capacity(group.len());
+        for delivery in group {
+            match self.continuity.judge(delivery.stream_seq, delivery.consumer_seq) {
+                Before::Nothing => {}
+                // A first delivery of an old sequence: the stream may be a new one.
+                Before::Seen if delivery.delivered == 1 => self.check_incarnation().await?,
+                Before::Seen => {}
+                Before::Read { from, to } => {
+                    self.record_part(std::mem::take(&mut part)).await?;
+                    self.read_range(from, to).await?;
+                }
+            }
+            self.continuity.advance(delivery.stream_seq);
+            if delivery.delivered > 1 {
+                metric::consumer_redelivery_count(self.ingest.inbox.consumer().to_owned()).increment(1);
+            }
+            part.push(delivery);
+        }
+        self.record_part(part).await
+    }
+
+    async fn record_part(&mut self, part: Vec<Delivery>) -> Result<(), SessionError> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let tokens: Vec<_> = part.iter().map(|delivery| delivery.ack.clone()).collect();
+        let highest = part.iter().map(|delivery| delivery.stream_seq).max().unwrap_or(0);
+        self.write(part.into_iter().map(Incoming::from).collect(), highest).await?;
+        failpoint!("ingest.ack.before");
+        // An ack that is lost brings a redelivery, and that a duplicate, and that an ack.
+        if let Err(error) = self.durable.ack(&tokens).await {
+            tracing::debug!(error = in_one_line(&error), "acks were not sent; the messages come again");
+        }
+        failpoint!("ingest.ack.after");
+        Ok(())
+    }
+
+    /// Records messages, and that everything up to `highest` is.
+    async fn write(&mut self, messages: Vec<Incoming>, highest: u64) -> Result<(), SessionError> {
+        let stream = &self.ingest.subscription.stream;
+        let rows: Vec<_> = messages.into_iter().map(|m| arrival(m, stream, self.incarnation)).collect();
+        let upto = self.continuity.recorded().min(highest);
+        match self.recorder.record(rows, i64::try_from(upto).unwrap_or(i64::MAX)).await {
+            Recording::Done { added } => {
+                self.window.recorded(added);
+                Ok(())
+            }
+            Recording::LeaseLost => Err(SessionError::LeaseLost),
+        }
+    }
+
+    /// Reads a range of the stream and records it, page by page.
+    async fn read_range(&mut self, from: u64, to: u64) -> Result<(), SessionError> {
+        let s = &self.ingest.subscription;
+        let mut next = from;
+        while next <= to {
+            let range =
+                self.ingest.broker.read_range(&s.stream, &s.durable, &s.subject, next, to, PAGE).await?;
+            let last = range.messages.last().map(|m| m.stream_seq);
+            let upto = if range.complete { to } else { last.unwrap_or(next) };
+            if !range.messages.is_empty() {
+                tracing::warn!(
+                    consumer = self.ingest.inbox.consumer(),
+                    from = next,
+                    to = upto,
+                    messages = range.messages.len(),
+                    "read from the stream what the durable had not delivered"
+                );
+            }
+            self.continuity.advance(upto);
+            self.write(range.messages.into_iter().map(Incoming::from).collect(), upto).await?;
+            failpoint!("ingest.range.after");
+            next = upto + 1;
+        }
+        Ok(())
+    }
+
+    /// The durable delivers nothing: is there something that it ought to have delivered?
+    async fn look_for_stranded(&mut self) -> Result<(), SessionError> {
+        let s = &self.ingest.subscription;
+        let stream = self.ingest.broker.stream_info(&s.stream).await?;
+        let durable = self.ingest.broker.consumer_info(&s.stream, &s.durable).await?;
+        let recorded = self.continuity.recorded();
+        let (last, first) = (stream.last_seq(), recorded + 1);
+        let owed =
+            durable.delivered.stream_seq > recorded || durable.num_pending > 0 || durable.num_ack_pending > 0;
+        if owed && last > recorded {
+            self.read_range(first, last).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_incarnation(&mut self) -> Result<(), SessionError> {
+        self.stream_at = Instant::now() + STREAM_EVERY;
+        let created = micros(self.ingest.broker.stream_info(&self.ingest.subscription.stream).await?.created);
+        if created == self.incarnation { Ok(()) } else { Err(SessionError::NewIncarnation) }
+    }
+}
+
+/// The database keeps microseconds.
+fn micros(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_microsecond(at.microsecond()).unwrap_or(at)
+}
+
+fn gauge(count: i64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}

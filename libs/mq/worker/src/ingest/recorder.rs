@@ -1,0 +1,206 @@
+//! Writes groups into the inbox, and hands what is new to dispatch.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use sea_mq_inbox::{Arrival, Attempt, Recorded, RecordedRow, Retry, Settled};
+use sea_mq_observe::metric;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Ingest;
+use super::arrival::{bare, first_attempt, queued};
+use crate::leases::in_one_line;
+
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What became of a group.
+pub(super) enum Recording {
+    /// Committed; so many were new.
+    Done { added: usize },
+    /// Nothing was written.
+    LeaseLost,
+}
+
+/// The right to record, for one session.
+pub(super) struct Recorder<'a> {
+    ingest: &'a Ingest,
+    right: sea_mq_inbox::Ingest,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(ingest: &'a Ingest, instance: Uuid, epoch: i64, incarnation: OffsetDateTime) -> Self {
+        let stream = ingest.subscription.stream.clone();
+        let right = sea_mq_inbox::Ingest { instance, epoch, stream, incarnation, recorded_seq: 0 };
+        Self { ingest, right }
+    }
+
+    /// Records a group, however long the database takes. A message that it refuses is recorded bare,
+    /// as a dead letter to be; so the group is always committed whole.
+    pub(super) async fn record(&mut self, mut group: Vec<Arrival>, upto: i64) -> Recording {
+        self.right.recorded_seq = upto;
+        let mut seen = HashSet::new();
+        group.retain(|row| seen.insert(row.message_id));
+        self.reserve(&mut group);
+        let mut tries = 0;
+        let reserved: Vec<Uuid> = group.iter().filter(|row| row.start).map(|row| row.message_id).collect();
+        loop {
+            match self.ingest.inbox.record(&self.right, &group).await {
+                Ok(Recorded::New(new)) => {
+                    let recording = self.recorded(group, &new, &reserved).await;
+                    if tries > 0 {
+                        // An earlier try may have recorded rows that this one knows as duplicates.
+                        self.ingest.shared.book().look_again();
+                    }
+                    return recording;
+                }
+                Ok(Recorded::LeaseLost) => return self.lost(&reserved),
+                Err(error) if error.refuses_data() => {
+                    group = self.without_refused(group).await;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        consumer = self.ingest.inbox.consumer(),
+                        error = in_one_line(&error),
+                        "waiting for the database: nothing is acked before it is recorded"
+                    );
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+            // The failed try may have been committed all the same: what it started is found out.
+            tries += 1;
+            for row in &mut group {
+                row.start = false;
+            }
+        }
+    }
+
+    /// Marks the rows that dispatch can start at once: their first attempt is recorded with them.
+    fn reserve(&self, group: &mut [Arrival]) {
+        let now = Instant::now();
+        let mut book = self.ingest.shared.book();
+        for row in group.iter_mut().filter(|row| row.unusable.is_none()) {
+            row.start = book.reserve(&queued(row, i64::MAX), now);
+        }
+    }
+
+    fn lost(&self, reserved: &[Uuid]) -> Recording {
+        let mut book = self.ingest.shared.book();
+        for id in reserved {
+            book.finished(*id);
+        }
+        Recording::LeaseLost
+    }
+
+    async fn recorded(&self, group: Vec<Arrival>, new: &[RecordedRow], reserved: &[Uuid]) -> Recording {
+        let consumer = self.ingest.inbox.consumer();
+        metric::inbox_recorded_total(consumer.to_owned()).increment(count(new.len()));
+        metric::inbox_duplicates_total(consumer.to_owned())
+            .increment(count(group.len() - new.len().min(group.len())));
+        let places: HashMap<Uuid, i64> = new.iter().map(|row| (row.message_id, row.pos)).collect();
+        let (mut attempts, mut ready, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
+        {
+            let mut book = self.ingest.shared.book();
+            for row in group {
+                let (id, was_reserved) = (row.message_id, reserved.contains(&row.message_id));
+                match places.get(&id) {
+                    Some(pos) if row.start => {
+                        book.placed(id, *pos);
+                        attempts.push(first_attempt(row));
+                    }
+                    Some(pos) if was_reserved => {
+                        book.placed(id, *pos);
+                        book.requeue(id);
+                    }
+                    Some(pos) if row.unusable.is_none() => ready.push(queued(&row, *pos)),
+                    // It is dying: its letter is sent by the lane's owner.
+                    Some(_) => {}
+                    None if row.start => book.finished(id),
+                    None if was_reserved => doubtful.push(id),
+                    None => {}
+                }
+            }
+            book.recorded(ready);
+        }
+        self.hand_over(attempts);
+        self.give_back(doubtful).await;
+        Recording::Done { added: new.len() }
+    }
+
+    fn hand_over(&self, attempts: Vec<Attempt>) {
+        if !attempts.is_empty() {
+            // Dispatch outlives ingest; were it gone, these attempts would be found open.
+            let _ = self.ingest.started.send(attempts);
+        }
+        self.ingest.shared.wake.notify_one();
+    }
+
+    /// Rows that an unanswered try may have recorded as started, and nobody called for: if so, the
+    /// attempt is given back.
+    async fn give_back(&self, doubtful: Vec<Uuid>) {
+        let rows: Vec<Retry> = doubtful
+            .iter()
+            .map(|id| Retry {
+                message_id: *id,
+                fence: 1,
+                delay: Duration::ZERO,
+                error: None,
+                suspect: false,
+                give_back: true,
+            })
+            .collect();
+        while !rows.is_empty() {
+            match self.ingest.inbox.settle_retry(&rows).await {
+                Ok(settled) => {
+                    let mut book = self.ingest.shared.book();
+                    for (id, how) in settled {
+                        match how {
+                            Settled::Done => book.blocked(id),
+                            Settled::AlreadyProcessed | Settled::Outdated | Settled::Held => {
+                                book.finished(id)
+                            }
+                        }
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(error = in_one_line(&error), "waiting for the database");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Finds the messages that the database refuses, by halving, and makes them bare. Each half that
+    /// it takes is committed here already; the whole group is then said once more, as duplicates.
+    async fn without_refused(&self, mut group: Vec<Arrival>) -> Vec<Arrival> {
+        // The recorded sequence must not pass a message that is not recorded.
+        let right = sea_mq_inbox::Ingest { recorded_seq: 0, ..self.right.clone() };
+        let mut parts = vec![0..group.len()];
+        while let Some(part) = parts.pop() {
+            let mut rows = group[part.clone()].to_vec();
+            for row in &mut rows {
+                row.start = false;
+            }
+            let Err(error) = self.ingest.inbox.record(&right, &rows).await else { continue };
+            if !error.refuses_data() {
+                // The order of recording is the stream's: nothing later may go first.
+                return group;
+            }
+            if part.len() > 1 {
+                let middle = part.start + part.len() / 2;
+                parts.extend([middle..part.end, part.start..middle]);
+                continue;
+            }
+            let why = in_one_line(&error);
+            tracing::error!(message_id = %group[part.start].message_id, consumer = self.ingest.inbox.consumer(), why,
+                "the inbox refuses a message: it is dead-lettered as malformed");
+            group[part.start] = bare(&group[part.start], &why);
+        }
+        group
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

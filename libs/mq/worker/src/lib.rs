@@ -1,0 +1,19 @@
+//! The loops of one context's worker: publish; ingest → dispatch → settle; supervision.
+//!
+//! ```text
+//!   publish     outbox rows of the owned lanes → stream
+//!   ingest      stream → inbox, one instance per durable
+//!   dispatch    inbox rows of the owned lanes → handler → settled, dead letters
+//!   leases      who owns what          maintain   gauges, clean-up
+//! ```
+
+mod dispatch;
+mod ingest;
+mod leases;
+mod maintain;
+mod publish;
+mod run;
+mod slot;
+mod start;
+
+pub use run::{WorkerError, run};

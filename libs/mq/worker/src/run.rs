@@ -1,0 +1,258 @@
+//! Composition and supervision: what runs, what happens when it ends.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_mq_config::{Settings, Subscription};
+use sea_mq_database::DatabaseError;
+use sea_mq_dispatch::{Handler, HandlerUrlError};
+use sea_mq_event::LANES;
+use sea_mq_inbox::Inbox;
+use sea_mq_lease::Role;
+use sea_mq_observe::{Health, HttpServer, Metrics, ObserveError, Progress, Status};
+use sea_mq_outbox::Outbox;
+use sea_mq_stream::{Broker, StreamError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatch::{Dispatcher, Shared};
+use crate::ingest::Ingest;
+use crate::leases::{Keeper, Leases, in_one_line};
+use crate::maintain::Maintenance;
+use crate::publish::Publisher;
+use crate::start;
+
+/// Work that waits while nothing settles for this long makes the worker not ready.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// Why a worker ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The database refuses this worker.
+    #[error(transparent)]
+    Database(Box<DatabaseError>),
+    /// The broker refuses this worker.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The schema is not this program's.
+    #[error("{0}")]
+    Schema(String),
+    /// Streams or consumers differ from what is declared.
+    #[error("the topology is not as declared:\n{0}")]
+    Topology(String),
+    /// The handler's URL cannot be used.
+    #[error(transparent)]
+    Handler(#[from] HandlerUrlError),
+    /// Health and metrics cannot be served.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// A task ended that should not have.
+    #[error("the task `{0}` ended unexpectedly: the worker stops, so that another instance takes over")]
+    TaskEnded(String),
+    /// The client gave up reconnecting.
+    #[error("the connection to NATS is gone for good: {0}")]
+    BrokerGone(String),
+}
+
+/// Runs a worker until `stop`, then drains it within the configured grace.
+///
+/// # Errors
+/// [`WorkerError`]; its [`WorkerError::exit_code`] is the process's.
+pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) -> Result<(), WorkerError> {
+    let health = Health::new(&["database", "nats", "topology"]);
+    let address = SocketAddr::new(settings.observe.metrics_host, settings.observe.metrics_port);
+    let server = HttpServer::bind(address, health.clone(), metrics).await?;
+    tracing::info!(address = %server.local_addr(), "health and metrics");
+    let serving = CancellationToken::new();
+    let http = tokio::spawn(server.run(serving.clone()));
+    let result = tokio::select! {
+        started = Started::wait_for(&settings, &health) => match started {
+            Ok(started) => started.run(settings, health.clone(), &stop).await,
+            Err(error) => Err(error),
+        },
+        () = stop.cancelled() => Ok(()),
+    };
+    serving.cancel();
+    let _ = http.await;
+    result
+}
+
+/// Everything that has to be there.
+struct Started {
+    pool: sqlx::PgPool,
+    publishing: Broker,
+    consuming: Broker,
+}
+
+impl Started {
+    async fn wait_for(settings: &Settings, health: &Health) -> Result<Self, WorkerError> {
+        let pool = start::database(settings, health).await?;
+        health.set("database", Status::Up);
+        // Two connections: a message that breaks the consumer's leaves the publisher's alone.
+        let publishing = start::broker(settings, health, "publisher").await?;
+        let consuming = start::broker(settings, health, "consumer").await?;
+        health.set("nats", Status::Up);
+        start::topology(settings, &publishing, health).await?;
+        Ok(Self { pool, publishing, consuming })
+    }
+
+    async fn run(
+        self,
+        settings: Settings,
+        health: Health,
+        stop: &CancellationToken,
+    ) -> Result<(), WorkerError> {
+        let grace = settings.shutdown_grace;
+        let mut tasks = Tasks::new(stop.child_token());
+        let leases_stop = CancellationToken::new();
+        let mut roles = vec![role(sea_mq_outbox::ROLE.to_owned(), LANES)];
+        let inboxes: Vec<Inbox> =
+            settings.subscriptions.iter().map(|s| Inbox::new(self.pool.clone(), &s.durable)).collect();
+        for inbox in &inboxes {
+            roles.push(role(inbox.ingest_role().to_owned(), 1));
+            roles.push(role(inbox.dispatch_role().to_owned(), LANES));
+        }
+        let name = format!("{}:{}", hostname(), std::process::id());
+        let (keeper, leases) = Keeper::new(self.pool.clone(), name, roles, health.clone());
+        let keeping = tokio::spawn(keeper.run(leases_stop.clone()));
+
+        let outbox = Outbox::new(self.pool.clone());
+        let progress = Progress::new("publish", STALLED);
+        health.watch(progress.clone());
+        let publisher = Publisher {
+            outbox: outbox.clone(),
+            broker: self.publishing.clone(),
+            settings: settings.publisher.clone(),
+            leases: leases.clone(),
+            health: health.clone(),
+            progress,
+        };
+        tasks.spawn("publisher", |stop| publisher.run(stop));
+        for (subscription, inbox) in settings.subscriptions.iter().zip(&inboxes) {
+            self.consume(&mut tasks, &settings, subscription, inbox, &leases, &health)?;
+        }
+        let maintenance = Maintenance {
+            outbox,
+            inboxes,
+            subscriptions: settings.subscriptions.clone(),
+            retention: settings.retention.clone(),
+            publishing: self.publishing.clone(),
+            consuming: self.consuming.clone(),
+            leases,
+            health: health.clone(),
+        };
+        tasks.spawn("maintenance", |stop| maintenance.run(stop));
+
+        tracing::info!(context = %settings.context, subscriptions = settings.subscriptions.len(), "running");
+        let ended = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            name = tasks.one_ended() => Err(WorkerError::TaskEnded(name)),
+            why = self.publishing.closed() => Err(WorkerError::BrokerGone(why)),
+            why = self.consuming.closed() => Err(WorkerError::BrokerGone(why)),
+        };
+        health.drain();
+        tracing::info!(grace_secs = grace.as_secs(), "stopping: finishing what is in hand");
+        tasks.drain(grace).await;
+        leases_stop.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(2), keeping).await;
+        self.publishing.close().await;
+        self.consuming.close().await;
+        tracing::info!("stopped");
+        ended
+    }
+
+    fn consume(
+        &self,
+        tasks: &mut Tasks,
+        settings: &Settings,
+        subscription: &Subscription,
+        inbox: &Inbox,
+        leases: &Leases,
+        health: &Health,
+    ) -> Result<(), WorkerError> {
+        let shared = Shared::new(subscription);
+        let (sender, started) = mpsc::unbounded_channel();
+        let progress = Progress::new(format!("dispatch {}", subscription.durable), STALLED);
+        health.watch(progress.clone());
+        let ingest = Ingest {
+            inbox: inbox.clone(),
+            broker: self.consuming.clone(),
+            subscription: subscription.clone(),
+            leases: leases.clone(),
+            health: health.clone(),
+            shared: Arc::clone(&shared),
+            started: sender,
+        };
+        let dispatcher = Dispatcher {
+            inbox: inbox.clone(),
+            broker: self.publishing.clone(),
+            handler: Handler::new(&subscription.handler_url, subscription.handler_timeout)?,
+            subscription: subscription.clone(),
+            dlq_stream: settings.dlq_stream.clone(),
+            dlq_prefix: settings.dlq_prefix.clone(),
+            leases: leases.clone(),
+            health: health.clone(),
+            progress,
+            shared,
+            started,
+        };
+        tasks.spawn(&format!("ingest {}", subscription.durable), |stop| ingest.run(stop));
+        tasks.spawn(&format!("dispatch {}", subscription.durable), |stop| dispatcher.run(stop));
+        Ok(())
+    }
+}
+
+/// Named tasks: each runs until the stop, and an earlier end, or a panic, ends the worker.
+struct Tasks {
+    set: JoinSet<String>,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    fn new(stop: CancellationToken) -> Self {
+        Self { set: JoinSet::new(), stop }
+    }
+
+    fn spawn<F>(&mut self, name: &str, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (name, running) = (name.to_owned(), task(self.stop.clone()));
+        self.set.spawn(async move {
+            running.await;
+            name
+        });
+    }
+
+    /// The name of the next task that ends.
+    async fn one_ended(&mut self) -> String {
+        match self.set.join_next().await {
+            Some(Ok(name)) => name,
+            Some(Err(error)) => in_one_line(&error),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells all to stop and waits for them; what is not done within the grace is cut off. Nothing
+    /// is lost then: it is as if the process had died.
+    async fn drain(&mut self, grace: Duration) {
+        self.stop.cancel();
+        let all = async { while self.set.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            tracing::warn!("not everything was finished within the grace period; others carry on");
+            self.set.shutdown().await;
+        }
+    }
+}
+
+fn role(name: String, lanes: i16) -> Role {
+    Role { name: Arc::from(name), lanes }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "host".to_owned(), |h| h.trim().to_owned())
+}
