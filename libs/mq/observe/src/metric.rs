@@ -99,7 +99,7 @@ declare! {
     Counter handler_failures_total(consumer, event_type) in Count;
     /// From the start of an attempt to its settled outcome.
     Histogram message_processing_latency_ms(consumer) in Milliseconds;
-    /// From the commit of the event to its processed mark in this context.
+    /// From when the event occurred (`X-Occurred-At`) to its processed mark in this context.
     Histogram commit_to_handled_latency_ms(consumer) in Milliseconds;
     /// Events given up and kept as dead letters, by reason.
     Counter dead_letters_total(consumer, reason) in Count;

@@ -148,6 +148,8 @@ impl Started {
 
         tracing::info!(context = %settings.context, subscriptions = settings.subscriptions.len(), "running");
         let ended = tokio::select! {
+            // First: once told to stop, a task that ends is as it should be.
+            biased;
             () = stop.cancelled() => Ok(()),
             name = tasks.one_ended() => Err(WorkerError::TaskEnded(name)),
             why = self.publishing.closed() => Err(WorkerError::BrokerGone(why)),
