@@ -2,6 +2,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::ConfigCommand;
 use crate::db::DbCommand;
+use crate::inbox::InboxCommand;
+use crate::outbox::OutboxCommand;
 use crate::topology::TopologyCommand;
 
 /// Runs and inspects sea-mq: events from one context's database to another's, none lost, none twice.
@@ -23,6 +25,12 @@ pub(crate) enum Command {
     /// Streams and durable consumers: compare, make, check.
     #[command(subcommand)]
     Topology(TopologyCommand),
+    /// Events that wait to be published: what the broker refused.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Events that were received: what the handler refused.
+    #[command(subcommand)]
+    Inbox(InboxCommand),
     /// The worker's settings, as this environment gives them.
     #[command(subcommand)]
     Config(ConfigCommand),

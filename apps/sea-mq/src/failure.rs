@@ -3,6 +3,8 @@ use std::process::ExitCode;
 
 use sea_mq_config::ConfigError;
 use sea_mq_database::DatabaseError;
+use sea_mq_inbox::InboxError;
+use sea_mq_outbox::OutboxError;
 use sea_mq_stream::StreamError;
 
 const FAILED: u8 = 1;
@@ -50,6 +52,24 @@ impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         Self { code: error.kind().exit_code(), message: Some(error.to_string()) }
     }
+}
+
+impl From<OutboxError> for Failure {
+    fn from(error: OutboxError) -> Self {
+        Self::failed(in_one_line(&error))
+    }
+}
+
+impl From<InboxError> for Failure {
+    fn from(error: InboxError) -> Self {
+        Self::failed(in_one_line(&error))
+    }
+}
+
+/// An error with its causes.
+fn in_one_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 impl From<ConfigError> for Failure {

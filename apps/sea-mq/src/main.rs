@@ -8,6 +8,8 @@ mod config;
 mod context;
 mod db;
 mod failure;
+mod inbox;
+mod outbox;
 mod output;
 mod topology;
 
@@ -34,6 +36,8 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Db(command) => db::run(command, output).await,
         Command::Topology(command) => topology::run(command, output).await,
+        Command::Outbox(command) => outbox::run(command, output).await,
+        Command::Inbox(command) => inbox::run(command, output).await,
         Command::Config(command) => config::run(&command, output),
     }
 }

@@ -1,9 +1,7 @@
 use clap::Args;
 use sea_mq_config::{NatsAuth, NatsSettings, NatsTls, Settings};
 use sea_mq_event::ContextName;
-use sea_mq_stream::{
-    Auth, Broker, ConnectSettings, ContextTopology, SubscriptionTopology, TlsFiles,
-};
+use sea_mq_stream::{Auth, Broker, ConnectSettings, ContextTopology, SubscriptionTopology, TlsFiles};
 
 use crate::failure::Failure;
 

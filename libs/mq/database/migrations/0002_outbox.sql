@@ -50,7 +50,10 @@ CREATE TABLE outbox_events (
 );
 
 CREATE INDEX outbox_events_ready ON outbox_events (lane, seq) WHERE state = 'ready';
-CREATE INDEX outbox_events_ready_tx ON outbox_events (tx, lane, seq) WHERE state = 'ready';
+-- Its condition is written unlike the other's on purpose. After a quiet time the planner takes both
+-- for empty and would choose between them by a hair; a look with the wrong one walks all the dead
+-- entries that an old transaction keeps. A query that says `lower(state)` can use this one only.
+CREATE INDEX outbox_events_ready_tx ON outbox_events (tx, lane, seq) WHERE lower(state) = 'ready';
 CREATE INDEX outbox_events_scheduled ON outbox_events (publish_after, lane) WHERE state = 'scheduled';
 CREATE INDEX outbox_events_parked ON outbox_events (lane, aggregate_id, aggregate_type) WHERE state = 'parked';
 CREATE INDEX outbox_events_held ON outbox_events (lane, aggregate_id, aggregate_type, seq) WHERE state = 'held';

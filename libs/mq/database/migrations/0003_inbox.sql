@@ -58,6 +58,8 @@ CREATE TABLE inbox_messages (
     CONSTRAINT inbox_dying_has_reason CHECK (state NOT IN ('dying', 'dead') OR dead_reason IS NOT NULL),
     CONSTRAINT inbox_dead_has_time CHECK (state <> 'dead' OR (dead_lettered_at IS NOT NULL AND dead_epoch IS NOT NULL)),
     CONSTRAINT inbox_open_has_body CHECK (state = 'processed' OR (headers IS NOT NULL AND body IS NOT NULL)),
+    -- What orders a message must fit into an index entry: it is refused when recorded, not later.
+    CONSTRAINT inbox_aggregate_fits CHECK (octet_length(aggregate_type) <= 500 AND octet_length(aggregate_id) <= 1000),
     CONSTRAINT inbox_attempts_counted CHECK (attempts >= 0 AND fence >= 0 AND epoch >= 0)
 ) WITH (
     fillfactor = 80,
@@ -68,7 +70,8 @@ CREATE TABLE inbox_messages (
 
 CREATE INDEX inbox_messages_ready ON inbox_messages (consumer, lane, pos) WHERE state = 'ready';
 CREATE INDEX inbox_messages_waiting ON inbox_messages (consumer, next_attempt_at, lane) WHERE state = 'waiting';
-CREATE INDEX inbox_messages_open_attempt ON inbox_messages (consumer, lane) WHERE state IN ('running', 'dying');
+CREATE INDEX inbox_messages_running ON inbox_messages (consumer, lane) WHERE state = 'running';
+CREATE INDEX inbox_messages_dying ON inbox_messages (consumer, lane) WHERE state = 'dying';
 CREATE INDEX inbox_messages_behind ON inbox_messages (consumer, lane, aggregate_id, aggregate_type, pos) WHERE state = 'behind';
 CREATE INDEX inbox_messages_holding ON inbox_messages (consumer, lane) WHERE state = 'dead' AND holding;
 CREATE INDEX inbox_messages_dead ON inbox_messages (consumer, dead_lettered_at) WHERE state = 'dead';

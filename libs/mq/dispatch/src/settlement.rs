@@ -35,7 +35,7 @@ pub enum Settlement {
     },
     /// The handler was never reached: the attempt does not count.
     GiveBack {
-        /// Why.
+        /// Why; empty keeps the last error.
         error: String,
     },
 }

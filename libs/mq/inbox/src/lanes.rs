@@ -69,8 +69,10 @@ pub enum Standing {
     Running(i64),
     /// It waits for its next attempt, or for its letter to be stored: its aggregate waits with it.
     Blocking,
-    /// Processed, or dead: its aggregate goes on.
-    Closed,
+    /// Processed.
+    Processed,
+    /// Dead, and its aggregate goes on.
+    Dead,
     /// Dead, and its aggregate stops.
     Holding,
 }
@@ -80,7 +82,8 @@ fn standing(state: &str, holding: bool, fence: i64) -> Standing {
         ("ready" | "behind", _) => Standing::Startable,
         ("running", _) => Standing::Running(fence),
         ("dead", true) => Standing::Holding,
-        ("dead" | "processed", _) => Standing::Closed,
+        ("dead", false) => Standing::Dead,
+        ("processed", _) => Standing::Processed,
         // `waiting` and `dying`; a state of a later schema is best not touched either.
         _blocking => Standing::Blocking,
     }
@@ -177,7 +180,7 @@ impl Inbox {
     pub async fn put_behind(&self, messages: &[Uuid]) -> Result<(), InboxError> {
         sqlx::query(
             "UPDATE inbox_messages SET state = 'behind'
-             WHERE consumer = $1 AND message_id = ANY ($2) AND state = 'ready'",
+             WHERE consumer = $1 AND message_id = ANY ($2) AND state || '' = 'ready'",
         )
         .bind(&self.consumer)
         .bind(messages)
@@ -194,7 +197,10 @@ impl Inbox {
     pub async fn open(&self, lanes: &[i16]) -> Result<Vec<OpenRow>, InboxError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {QUEUED}, state, fence FROM inbox_messages
-             WHERE consumer = $1 AND lane = ANY ($2) AND state IN ('running', 'dying')
+             WHERE consumer = $1 AND lane = ANY ($2) AND state = 'running'
+             UNION ALL
+             SELECT {QUEUED}, state, fence FROM inbox_messages
+             WHERE consumer = $1 AND lane = ANY ($2) AND state = 'dying'
              UNION ALL
              SELECT {QUEUED}, state, fence FROM inbox_messages
              WHERE consumer = $1 AND lane = ANY ($2) AND state = 'waiting'

@@ -94,7 +94,7 @@ impl Inbox {
             "UPDATE inbox_messages
              SET state = 'dead', dead_lettered_at = clock_timestamp(), dead_epoch = epoch,
                  holding = $4 AND aggregate_id IS NOT NULL
-             WHERE consumer = $1 AND message_id = $2 AND fence = $3 AND state = 'dying'",
+             WHERE consumer = $1 AND message_id = $2 AND fence = $3 AND state || '' = 'dying'",
         )
         .bind(&self.consumer)
         .bind(message_id)
@@ -117,7 +117,7 @@ impl Inbox {
             "UPDATE inbox_messages
              SET state = 'waiting', next_attempt_at = clock_timestamp(), epoch = epoch + 1, attempts = 0,
                  exempt = NOT holding, holding = false
-             WHERE consumer = $1 AND message_id = $2 AND state = 'dead'",
+             WHERE consumer = $1 AND message_id = $2 AND state || '' = 'dead'",
         )
         .bind(&self.consumer)
         .bind(message_id)
@@ -134,7 +134,7 @@ impl Inbox {
     pub async fn discard(&self, message_id: Uuid) -> Result<bool, InboxError> {
         let done = sqlx::query(
             "UPDATE inbox_messages SET holding = false
-             WHERE consumer = $1 AND message_id = $2 AND state = 'dead' AND holding",
+             WHERE consumer = $1 AND message_id = $2 AND state || '' = 'dead' AND holding",
         )
         .bind(&self.consumer)
         .bind(message_id)

@@ -79,6 +79,10 @@ pub enum Recorded {
 
 // Locking the instance's row against its burial makes the lease check hold until the commit: a
 // take-over either waits for this group or makes it write nothing.
+//
+// What is there already is left out before the insert: ON CONFLICT DO NOTHING alone would wait for a
+// handler's transaction that has completed such a message and not committed. It remains for a message
+// that is in the group twice; nobody else records for this consumer meanwhile.
 const RECORD: &str = "
     WITH alive AS MATERIALIZED (
         SELECT id FROM mq_instances WHERE id = $1 FOR KEY SHARE),
@@ -98,6 +102,7 @@ const RECORD: &str = "
              WITH ORDINALITY u (message_id, subject, event_type, event_version, aggregate_type, aggregate_id, lane,
                     stream_seq, headers, body, start, dead_reason, error, n)
         WHERE EXISTS (SELECT FROM lease)
+          AND (SELECT true FROM inbox_messages m WHERE m.message_id = u.message_id AND m.consumer = $4) IS NULL
         ORDER BY u.n
         ON CONFLICT DO NOTHING
         RETURNING message_id, pos),

@@ -60,8 +60,10 @@ impl Inbox {
     pub async fn counts(&self, bound: i64) -> Result<InboxCounts, InboxError> {
         let window = self.window(bound, bound).await?;
         let open: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM (SELECT FROM inbox_messages
-             WHERE consumer = $1 AND state IN ('running', 'dying') LIMIT $2) o",
+            "SELECT (SELECT count(*) FROM (SELECT FROM inbox_messages
+                     WHERE consumer = $1 AND state = 'running' LIMIT $2) r)
+                  + (SELECT count(*) FROM (SELECT FROM inbox_messages
+                     WHERE consumer = $1 AND state = 'dying' LIMIT $2) d)",
         )
         .bind(&self.consumer)
         .bind(bound)

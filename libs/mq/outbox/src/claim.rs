@@ -114,16 +114,21 @@ impl Outbox {
 }
 
 // The transactions that were open in the old snapshot are looked up one by one, and only once they
-// have ended: the rows of one that is still writing are not walked at every look.
+// have ended: the rows of one that is still writing are not walked at every look. Two searches and
+// no OR, and `lower(state)`: only the index on `tx` offers itself then, and always with a condition
+// on it, so that dead entries of history are never walked, whatever the planner believes.
 const SCOUT: &str = "
     SELECT pg_current_snapshot()::text, news.lane, news.seq
     FROM (SELECT) here
     LEFT JOIN (
-        SELECT lane, min(seq) AS seq FROM outbox_events
-        WHERE state = 'ready'
-          AND (tx >= pg_snapshot_xmax($1::pg_snapshot)
-               OR tx = ANY (ARRAY(SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x
-                                  WHERE pg_visible_in_snapshot(x, pg_current_snapshot()))))
+        SELECT lane, min(seq) AS seq FROM (
+            SELECT lane, seq FROM outbox_events
+            WHERE lower(state) = 'ready' AND tx >= pg_snapshot_xmax($1::pg_snapshot)
+            UNION ALL
+            SELECT lane, seq FROM outbox_events
+            WHERE lower(state) = 'ready'
+              AND tx = ANY (ARRAY(SELECT x FROM pg_snapshot_xip($1::pg_snapshot) x
+                                  WHERE pg_visible_in_snapshot(x, pg_current_snapshot())))) late
         GROUP BY lane
     ) news ON true";
 

@@ -15,6 +15,9 @@ pub struct Published {
     pub attempts: i32,
 }
 
+// Rows are found here by their ids, and `state || ''` keeps it so: a plain `state = 'ready'` would
+// offer the index of ready rows, which the planner takes for tiny and which, while an old transaction
+// is open, is full of dead entries.
 impl Outbox {
     /// Marks rows published that `stream` (created at `incarnation`) has acknowledged.
     ///
@@ -39,7 +42,7 @@ impl Outbox {
                  publish_attempts = publish_attempts + u.attempts,
                  stream = $1, stream_created_at = $2, stream_seq = u.stream_seq
              FROM unnest($3::uuid[], $4::bigint[], $5::integer[]) u (id, stream_seq, attempts)
-             WHERE o.id = u.id AND o.state = 'ready'",
+             WHERE o.id = u.id AND o.state || '' = 'ready'",
         )
         .bind(stream)
         .bind(incarnation)
@@ -62,7 +65,7 @@ impl Outbox {
         sqlx::query(
             "UPDATE outbox_events
              SET state = 'parked', publish_error = $2, publish_attempts = publish_attempts + $3
-             WHERE id = $1 AND state = 'ready'",
+             WHERE id = $1 AND state || '' = 'ready'",
         )
         .bind(id)
         .bind(error)
@@ -101,7 +104,7 @@ impl Outbox {
                             AND locked.aggregate_type IS NOT DISTINCT FROM o.aggregate_type)
                      THEN 'held' ELSE 'ready' END,
                  tx = pg_current_xact_id()
-             WHERE o.id = ANY ($1) AND o.state = 'ready'",
+             WHERE o.id = ANY ($1) AND o.state || '' = 'ready'",
         )
         .bind(ids)
         .execute(&self.pool)

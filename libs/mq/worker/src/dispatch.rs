@@ -10,7 +10,7 @@ mod letters;
 mod pace;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,6 +49,11 @@ const BLOCKERS_GROUP: usize = 2000;
 const HELD_AGAIN: Duration = Duration::from_millis(250);
 /// How long rows of a failing type wait that are not needed as probes.
 const DEFER: Duration = Duration::from_secs(10);
+/// For each call that may run, so many more attempts are started beforehand. They count as attempts
+/// when the process dies, so it is no more than the database's round trips need.
+const AHEAD: usize = 4;
+/// The longest that nothing is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Statements that start or settle take no more rows than this.
 const GROUP: usize = 256;
 
@@ -65,7 +70,11 @@ impl Shared {
     pub(crate) fn new(subscription: &Subscription) -> Arc<Self> {
         let probe_pace = ProbePace { cap: subscription.retry.cap.min(Duration::from_secs(60)) };
         Arc::new(Self {
-            book: Mutex::new(Book::new(subscription.max_inflight, probe_pace)),
+            book: Mutex::new(Book::new(
+                subscription.max_inflight,
+                subscription.max_inflight * AHEAD,
+                probe_pace,
+            )),
             records_here: AtomicBool::new(false),
             wake: Notify::new(),
         })
@@ -123,7 +132,10 @@ struct Running {
     d: Dispatcher,
     policy: Policy,
     calls: Calls,
-    open: HashMap<Uuid, OpenCall>,
+    /// Started attempts that wait for a free call.
+    waiting: VecDeque<Attempt>,
+    /// Message and fence of the calls in flight.
+    in_flight: HashSet<(Uuid, i64)>,
     slots: Slots,
     arriving: Vec<i16>,
     instance: Uuid,
@@ -178,7 +190,8 @@ impl Running {
             d,
             policy,
             calls,
-            open: HashMap::new(),
+            waiting: VecDeque::new(),
+            in_flight: HashSet::new(),
             slots: Slots::default(),
             arriving: Vec::new(),
             instance: Uuid::nil(),
@@ -215,16 +228,16 @@ impl Running {
             pulse.beat();
             let stopping = stop.is_cancelled();
             self.start_work(stopping).await;
-            let wake = self.wake_at();
+            let wake = self.wake_at(stopping);
             tokio::select! {
                 biased;
                 Some(ended) = self.calls.next() => self.ended(ended),
                 attempts = started.recv(), if ingest_open => match attempts {
-                    Some(attempts) => self.call(attempts).await,
+                    Some(attempts) => self.waiting.extend(attempts),
                     None => ingest_open = false,
                 },
                 group = finished(&mut self.slots.settling) => self.settled(group),
-                (asked, result) = finished(&mut self.slots.starting) => self.started(&asked, result).await,
+                (asked, result) = finished(&mut self.slots.starting) => self.started(&asked, result),
                 (orders, result) = finished(&mut self.slots.ordering) => self.ordered(&orders, result),
                 (asked, rows) = finished(&mut self.slots.reading) => self.read(&asked, rows),
                 mark = finished(&mut self.slots.marking) => self.marked(mark),
@@ -259,7 +272,8 @@ impl Running {
     /// transaction holds: that is settled by whoever comes next).
     fn is_finished(&self, ingest_open: bool) -> bool {
         !ingest_open
-            && self.calls.is_empty()
+            && self.calls.len() == 0
+            && self.waiting.is_empty()
             && self.to_settle.is_empty()
             && self.slots.settling.is_none()
             && self.slots.starting.is_none()
@@ -327,8 +341,9 @@ impl Running {
                 }
                 drop(book);
                 self.letters_wake.notify_one();
-                for found in
-                    left_open.into_iter().filter(|found| !self.open.contains_key(&found.row.message_id))
+                for found in left_open
+                    .into_iter()
+                    .filter(|found| !self.in_flight.contains(&(found.row.message_id, found.fence)))
                 {
                     let settlement = lost_attempt(found.row.attempts, &self.policy, rand::random());
                     tracing::warn!(message_id = %found.row.message_id, consumer = self.d.inbox.consumer(),
@@ -337,6 +352,7 @@ impl Running {
                         id: found.row.message_id,
                         fence: found.fence,
                         settlement,
+                        call: None,
                     });
                 }
             }
@@ -359,6 +375,7 @@ impl Running {
 
     async fn start_work(&mut self, stopping: bool) {
         let now = Instant::now();
+        self.start_calls(now, stopping).await;
         self.start_settling(now);
         self.start_ordering();
         self.start_standing(now);
@@ -511,7 +528,7 @@ impl Running {
         }));
     }
 
-    async fn started(&mut self, asked: &[Uuid], result: Result<Vec<Attempt>, InboxError>) {
+    fn started(&mut self, asked: &[Uuid], result: Result<Vec<Attempt>, InboxError>) {
         match result {
             Ok(attempts) => {
                 let now = Instant::now();
@@ -521,7 +538,7 @@ impl Running {
                     self.d.shared.book().inconclusive(*id);
                     self.unclear.push(Unclear { id: *id, at: now + HELD_AGAIN, uncalled: false });
                 }
-                self.call(attempts).await;
+                self.waiting.extend(attempts);
             }
             Err(error) => {
                 // They may have been started: how they stand decides.
@@ -536,37 +553,51 @@ impl Running {
         }
     }
 
-    async fn call(&mut self, attempts: Vec<Attempt>) {
-        for attempt in attempts {
-            failpoint!("dispatch.call.before");
-            let open = self.calls.start(attempt);
-            self.open.insert(open.id, open);
+    /// Calls for what was started, as far as calls are free. What may not be called any more goes
+    /// back uncounted.
+    async fn start_calls(&mut self, now: Instant, stopping: bool) {
+        while let Some(attempt) = self.waiting.pop_front() {
+            let (id, fence) = (attempt.message_id, attempt.fence);
+            let (may_be_called, room) = {
+                let book = self.d.shared.book();
+                (!stopping && book.may_be_called(id), book.pace.room(self.calls.len(), now))
+            };
+            if !may_be_called {
+                self.d.shared.book().answered(id, now);
+                let settlement = Settlement::GiveBack { error: String::new() };
+                self.to_settle.push(ToSettle { id, fence, settlement, call: None });
+            } else if room > 0 {
+                failpoint!("dispatch.call.before");
+                self.in_flight.insert((id, fence));
+                self.calls.start(attempt);
+            } else {
+                return self.waiting.push_front(attempt);
+            }
         }
     }
 
-    fn ended(&mut self, ended: Ended) {
+    fn ended(&mut self, Ended { call, outcome }: Ended) {
         let now = Instant::now();
-        let Some(open) = self.open.get(&ended.id) else { return };
+        self.in_flight.remove(&(call.id, call.fence));
         let consumer = self.d.inbox.consumer();
-        metric::handler_calls_total(consumer.to_owned(), outcome_label(&ended.outcome)).increment(1);
-        let (fence, attempts) = (open.fence, open.attempts);
-        self.log_failure(open, &ended.outcome);
+        metric::handler_calls_total(consumer.to_owned(), outcome_label(&outcome)).increment(1);
+        self.log_failure(&call, &outcome);
         let mut book = self.d.shared.book();
-        book.answered(ended.id, now);
-        match &ended.outcome {
+        book.answered(call.id, now);
+        match &outcome {
             Outcome::Processed => {
-                if let Some(event_type) = book.succeeded(ended.id) {
+                if let Some(event_type) = book.succeeded(call.id) {
                     tracing::info!(consumer, event_type, "the handler takes events of this type again");
                     self.recall.push(event_type);
                     self.due_at = now;
                 }
             }
-            Outcome::Poison(_) => book.inconclusive(ended.id),
+            Outcome::Poison(_) => book.inconclusive(call.id),
             Outcome::Transient { wait, .. } => {
                 if let Some(wait) = wait {
                     book.pace.overloaded(*wait, now);
                 }
-                if let Some(event_type) = book.failed(ended.id, now) {
+                if let Some(event_type) = book.failed(call.id, now) {
                     tracing::warn!(
                         consumer,
                         event_type,
@@ -575,14 +606,14 @@ impl Running {
                 }
             }
             Outcome::NotReached(why) => {
-                book.inconclusive(ended.id);
+                book.inconclusive(call.id);
                 let went_down = book.pace.set_down(true);
                 drop(book);
                 self.handler_is_down(went_down, why);
             }
         }
-        let settlement = settlement(ended.outcome, attempts, &self.policy, rand::random());
-        self.to_settle.push(ToSettle { id: ended.id, fence, settlement });
+        let settlement = settlement(outcome, call.attempts, &self.policy, rand::random());
+        self.to_settle.push(ToSettle { id: call.id, fence: call.fence, settlement, call: Some(call) });
     }
 
     fn log_failure(&self, open: &OpenCall, outcome: &Outcome) {
@@ -661,7 +692,6 @@ impl Running {
                 Settled::Held => self.held.push((now + HELD_AGAIN, item)),
                 Settled::Done | Settled::AlreadyProcessed => self.written(&item, how),
                 Settled::Outdated => {
-                    self.open.remove(&item.id);
                     if self.d.shared.book().is_running(item.id) {
                         self.unclear.push(Unclear { id: item.id, at: now, uncalled: false });
                     }
@@ -672,7 +702,6 @@ impl Running {
 
     fn written(&mut self, item: &ToSettle, how: Settled) {
         self.d.progress.settled();
-        let open = self.open.remove(&item.id);
         let processed = how == Settled::AlreadyProcessed || item.settlement == Settlement::Processed;
         let mut book = self.d.shared.book();
         if processed {
@@ -684,8 +713,8 @@ impl Running {
         if matches!(item.settlement, Settlement::GiveUp { .. }) && !processed {
             self.letters_wake.notify_one();
         }
-        if let Some(open) = open {
-            open.observe(self.d.inbox.consumer(), processed);
+        if let Some(call) = &item.call {
+            call.observe(self.d.inbox.consumer(), processed);
         }
     }
 
@@ -722,12 +751,11 @@ impl Running {
             match standing {
                 Standing::Startable => book.requeue(id),
                 Standing::Blocking => book.blocked(id),
-                Standing::Closed => book.finished(id),
+                Standing::Processed | Standing::Dead => book.finished(id),
                 Standing::Holding => book.closed(&key, lane, id, true),
                 Standing::Running(fence) if unclear.uncalled => {
-                    let settlement =
-                        Settlement::GiveBack { error: "it was started but not called".to_owned() };
-                    self.to_settle.push(ToSettle { id, fence, settlement });
+                    let settlement = Settlement::GiveBack { error: String::new() };
+                    self.to_settle.push(ToSettle { id, fence, settlement, call: None });
                 }
                 Standing::Running(_) => self.unclear.push(Unclear { at: again, ..unclear }),
             }
@@ -774,19 +802,18 @@ impl Running {
         }
     }
 
-    fn wake_at(&self) -> Instant {
+    /// When to look again, if nothing happens before. What is overdue waits for something that ends,
+    /// and that wakes by itself.
+    fn wake_at(&self, stopping: bool) -> Instant {
         let now = Instant::now();
-        let mut wake = now + Duration::from_millis(100);
-        for at in self.held.iter().map(|(at, _)| at).chain(self.unclear.iter().map(|u| &u.at)) {
-            wake = wake.min(*at);
+        let mut times: Vec<Instant> = self.held.iter().map(|(at, _)| *at).collect();
+        times.extend(self.unclear.iter().map(|unclear| unclear.at));
+        if !stopping {
+            times.extend([self.due_at, self.mark_at]);
+            times.extend(self.d.shared.book().opens_at());
         }
-        if !self.d.shared.records_here.load(Ordering::Acquire) && self.slots.marking.is_none() {
-            wake = wake.min(self.mark_at);
-        }
-        if self.slots.due.is_none() {
-            wake = wake.min(self.due_at);
-        }
-        self.d.shared.book().opens_at().map_or(wake, |at| wake.min(at)).max(now)
+        let next = times.into_iter().filter(|at| *at > now).min();
+        next.map_or(now + LOOK_EVERY, |at| at.min(now + LOOK_EVERY))
     }
 }
 
@@ -799,7 +826,7 @@ async fn pause_on_error(failed: bool) {
 
 /// A message that is not in the inbox any more is closed.
 fn with_missing(asked: &[Unclear], found: &[(Uuid, Standing)]) -> Vec<(Unclear, Standing)> {
-    let standing = |id| found.iter().find(|(known, _)| *known == id).map_or(Standing::Closed, |(_, s)| *s);
+    let standing = |id| found.iter().find(|(known, _)| *known == id).map_or(Standing::Processed, |(_, s)| *s);
     asked.iter().map(|unclear| (*unclear, standing(unclear.id))).collect()
 }
 

@@ -36,6 +36,8 @@ const PROMOTE_EVERY: Duration = Duration::from_millis(50);
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 const STREAM_EVERY: Duration = Duration::from_secs(10);
+/// The longest that nothing is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Rows held in hand per lane: enough to keep the window full, few enough to stay small.
 const PER_LANE: usize = 256;
 /// Rows marked by one statement.
@@ -476,14 +478,16 @@ impl Running {
         }
     }
 
+    /// When to look again, if nothing happens before. What is overdue waits for something that ends,
+    /// and that wakes by itself.
     fn wake_at(&self, stopping: bool) -> Instant {
         let now = Instant::now();
-        let mut wake = now + Duration::from_millis(100);
-        if !stopping && self.fetching.is_none() {
-            wake = wake.min(self.look_at).min(self.promote_at).min(self.sweep_at);
+        let mut times: Vec<Instant> = self.book.next_wake().into_iter().chain(self.gate.opens_at()).collect();
+        if !stopping {
+            times.extend([self.look_at, self.promote_at, self.sweep_at]);
         }
-        wake = self.book.next_wake().map_or(wake, |at| wake.min(at));
-        self.gate.opens_at().map_or(wake, |at| wake.min(at)).max(now)
+        let next = times.into_iter().filter(|at| *at > now).min();
+        next.map_or(now + LOOK_EVERY, |at| at.min(now + LOOK_EVERY))
     }
 }
 

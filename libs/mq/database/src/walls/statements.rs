@@ -125,6 +125,11 @@ fn role_settings(names: &ContextNames) -> Vec<Step> {
             "ALTER ROLE {worker} SET idle_in_transaction_session_timeout = '{WORKER_IDLE_IN_TRANSACTION}'"
         ),
         format!("ALTER ROLE {worker} SET lock_timeout = '{WORKER_LOCK_TIMEOUT}'"),
+        // The worker's statements look rows up by key. Planned while a table is still small, or its
+        // statistics are old, they must not be turned into scans that grow with the table.
+        format!("ALTER ROLE {worker} SET enable_seqscan = off"),
+        format!("ALTER ROLE {worker} SET enable_hashjoin = off"),
+        format!("ALTER ROLE {worker} SET enable_mergejoin = off"),
         // So that any migration tool that logs in as the migrator acts as the owner.
         format!("ALTER ROLE {migrator} IN DATABASE {database} SET role = {owner}"),
     ]

@@ -65,7 +65,7 @@ async fn read<T>(
         Err(error) => return Err(TestkitError::broker(doing())(error)),
     };
     let info = found.info().await.map_err(TestkitError::broker(doing()))?;
-    let (incarnation, mut left) = (info.created, info.state.messages);
+    let (incarnation, mut left) = (micros(info.created), info.state.messages);
     let mut taken = Vec::new();
     if left == 0 {
         return Ok(taken);
@@ -82,6 +82,11 @@ async fn read<T>(
         left = pending;
     }
     Ok(taken)
+}
+
+/// As databases keep it: they know no nanoseconds.
+fn micros(time: OffsetDateTime) -> OffsetDateTime {
+    time.replace_nanosecond(time.nanosecond() / 1_000 * 1_000).unwrap_or(time)
 }
 
 fn is_missing(kind: &GetStreamErrorKind) -> bool {

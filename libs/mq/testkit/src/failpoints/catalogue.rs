@@ -14,7 +14,7 @@ pub enum Way {
     Publishing,
     /// The consumer's worker under the mixed load.
     Consuming,
-    /// The consumer's worker, started when the stream already holds the mixed load.
+    /// The consumer's worker, started after another one that died with a batch in hand.
     CatchingUp,
     /// The consumer's worker, alone at first, when a second one joins.
     HandingOver,
@@ -32,6 +32,10 @@ const fn at(name: &'static str, way: Way) -> Failpoint {
 pub const FAILPOINTS: &[Failpoint] = &[
     at("dead_letter.publish.after", Way::Consuming),
     at("dead_letter.publish.before", Way::Consuming),
+    at("dispatch.answer.after", Way::Consuming),
+    at("dispatch.call.before", Way::Consuming),
+    at("dispatch.settle.before", Way::Consuming),
+    at("dispatch.take_over.before", Way::Consuming),
     at("inbox.dead.after", Way::Consuming),
     at("inbox.dead.before", Way::Consuming),
     at("inbox.give_up.after", Way::Consuming),
@@ -44,6 +48,11 @@ pub const FAILPOINTS: &[Failpoint] = &[
     at("inbox.retry.before", Way::Consuming),
     at("inbox.start.after", Way::Consuming),
     at("inbox.start.before", Way::Consuming),
+    at("ingest.ack.after", Way::Consuming),
+    at("ingest.ack.before", Way::Consuming),
+    at("ingest.pull.after", Way::Consuming),
+    at("ingest.range.after", Way::CatchingUp),
+    at("ingest.take_over.before", Way::Consuming),
     at("lease.leave.before", Way::Leaving),
     at("lease.release.after", Way::HandingOver),
     at("lease.release.before", Way::HandingOver),

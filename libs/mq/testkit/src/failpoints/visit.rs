@@ -25,7 +25,9 @@ pub struct Visited {
 /// # Errors
 /// The worker did not die there, the run did not come to rest, or a promise was broken.
 pub async fn visit(failpoint: Failpoint) -> Result<Visited, TestkitError> {
-    let world = World::start(WorldOptions::default()).await?;
+    // What a dead worker had in hand must be read from the stream: redelivery comes much later.
+    let options = WorldOptions { ack_wait: Duration::from_secs(60), ..WorldOptions::default() };
+    let world = World::start(options).await?;
     load::limit_messages(&world).await?;
     let handler = load::handler(&world).await?;
     let walk = Walk { world, handler, failpoint };
@@ -69,11 +71,14 @@ impl Walk {
         self.inherited().await
     }
 
+    /// A first consumer dies with a batch in hand: it is the second one that reads it again.
     async fn catching_up(&self) -> Result<Totals, TestkitError> {
         let _other = self.producer().launch().await?;
         load::emit(&self.world).await?;
         let published = async || self.is_published().await;
         self.world.wait_until("the load is in the stream", LIMIT, published).await?;
+        let first = self.consumer().env("SEA_MQ_FAILPOINTS", "inbox.record.before=crash").launch().await?;
+        first.wait_for_line("failpoint inbox.record.before: crash", LIMIT).await?;
         let victim = self.armed(self.consumer()).launch().await?;
         self.dies(&victim).await?;
         self.inherited().await

@@ -24,6 +24,7 @@ pub(crate) const TABLES: &str = "
         fence      bigint NOT NULL,
         payload    jsonb NOT NULL,
         made_at    timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE INDEX IF NOT EXISTS effects_message_id ON effects (message_id);
     CREATE TABLE IF NOT EXISTS effect_keys (
         message_id uuid NOT NULL,
         consumer   text NOT NULL,

@@ -15,9 +15,10 @@ pub(super) struct Leftovers {
     pub(super) streams: Vec<String>,
 }
 
-/// Best effort, on a thread of its own: the test's runtime may be on its way out.
+/// Best effort, on a thread of its own that nobody waits for: the test's runtime may be on its way
+/// out, and other tests that share it must not stand still meanwhile.
 pub(super) fn remove(leftovers: Leftovers) {
-    let thread = std::thread::spawn(move || {
+    std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             // Whatever fails here only leaves rubbish behind until the process ends.
@@ -30,7 +31,6 @@ pub(super) fn remove(leftovers: Leftovers) {
             });
         }
     });
-    let _ = thread.join();
 }
 
 async fn remove_databases(leftovers: &Leftovers) -> Result<(), sqlx::Error> {

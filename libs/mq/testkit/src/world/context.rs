@@ -13,7 +13,7 @@ use crate::handler::TABLES;
 /// Password of the superuser's pools and the roles: nobody else can reach these servers.
 const SECRET: &str = "secret";
 /// A pool tries for this long to reach a server that was killed: looks at it must fail sooner.
-const ADMIN_PATIENCE: Duration = Duration::from_secs(2);
+const ADMIN_PATIENCE: Duration = Duration::from_secs(4);
 
 /// One context of a world, with its database.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl TestContext {
         let admin_url = format!("{server}/{}", made.names.database);
         Ok(Self {
             name,
-            app: pool(&made.urls.app, 40, Duration::from_secs(10)).await?,
+            app: pool(&made.urls.app, 16, Duration::from_secs(10)).await?,
             admin: pool(&admin_url, 4, ADMIN_PATIENCE).await?,
             urls: made.urls,
         })

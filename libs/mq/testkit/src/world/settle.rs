@@ -54,11 +54,14 @@ impl World {
             Err(StreamError::StreamMissing { .. }) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
+        // The database keeps microseconds of the incarnation's time.
         let recorded: Option<i64> = sqlx::query_scalar(
-            "SELECT recorded_seq FROM inbox_streams WHERE consumer = $1 AND stream = $2 ORDER BY stream_created_at DESC LIMIT 1",
+            "SELECT recorded_seq FROM inbox_streams
+             WHERE consumer = $1 AND stream = $2 AND stream_created_at BETWEEN $3::timestamptz - interval '1 us' AND $3",
         )
         .bind(durable)
         .bind(stream)
+        .bind(facts.created)
         .fetch_optional(&self.context(context)?.admin)
         .await?;
         Ok(facts.messages() == 0 || u64::try_from(recorded.unwrap_or(0)).unwrap_or(0) >= facts.last_seq())

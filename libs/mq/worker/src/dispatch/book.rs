@@ -27,7 +27,7 @@ use turns::Turns;
 /// Rows of one aggregate that are read back at a time.
 pub(crate) const LOAD: usize = 16;
 /// After a call that ran alone, the others go on for at least this long before the next one.
-const BETWEEN_ALONE: Duration = Duration::from_millis(100);
+const BETWEEN_ALONE: Duration = Duration::from_millis(20);
 
 /// What the database is to be told or asked, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,10 @@ pub(crate) struct Book {
     aggregates: HashMap<AggregateKey, Aggregate>,
     known: HashSet<Uuid>,
     running: HashMap<Uuid, Running>,
+    /// Attempts that are started and not answered: called, or waiting for a free call.
     calls: usize,
+    /// So many may wait for a free call: the statements that start and settle take their time.
+    ahead: usize,
     turns: Turns,
     alone: Option<Uuid>,
     next_alone: Option<Instant>,
@@ -99,13 +102,14 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    pub(crate) fn new(max_inflight: usize, probe_pace: ProbePace) -> Self {
+    pub(crate) fn new(max_inflight: usize, ahead: usize, probe_pace: ProbePace) -> Self {
         Self {
             lanes: HashMap::new(),
             aggregates: HashMap::new(),
             known: HashSet::new(),
             running: HashMap::new(),
             calls: 0,
+            ahead,
             turns: Turns::new(probe_pace),
             alone: None,
             next_alone: None,
@@ -359,11 +363,24 @@ impl Book {
                 return started;
             }
         }
-        while started.len() < at_most && self.pace.room(self.calls, now) > 0 {
+        while started.len() < at_most && self.has_room(now) {
             let Some(key) = self.turns.next(now) else { break };
             started.extend(self.start_head(&key));
         }
         started
+    }
+
+    fn has_room(&self, now: Instant) -> bool {
+        let at_once = self.pace.room(0, now);
+        at_once > 0 && self.calls < at_once + self.ahead
+    }
+
+    /// False for an attempt that waits for its call while its type has begun to fail: it is not the
+    /// probe, so it goes back uncounted.
+    pub(crate) fn may_be_called(&self, id: Uuid) -> bool {
+        self.running
+            .get(&id)
+            .is_none_or(|running| running.probe || !self.turns.is_failing(&running.row.event_type))
     }
 
     fn start_alone(&mut self) -> Option<Uuid> {
@@ -399,7 +416,7 @@ impl Book {
             && !self.aggregates.contains_key(&row.key)
             && !self.known.contains(&row.message_id)
             && self.turns.is_idle(&row.event_type)
-            && self.pace.room(self.calls, now) > 0;
+            && self.has_room(now);
         if free {
             self.known.insert(row.message_id);
             self.calls += 1;

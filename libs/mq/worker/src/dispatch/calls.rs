@@ -15,7 +15,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// What is remembered of a call until it is settled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OpenCall {
     pub(super) id: Uuid,
     pub(super) fence: i64,
@@ -28,7 +28,7 @@ pub(super) struct OpenCall {
 
 /// A call that has ended.
 pub(super) struct Ended {
-    pub(super) id: Uuid,
+    pub(super) call: OpenCall,
     pub(super) outcome: Outcome,
 }
 
@@ -45,7 +45,7 @@ impl Calls {
     }
 
     /// Calls the handler for an attempt that is committed.
-    pub(super) fn start(&mut self, attempt: Attempt) -> OpenCall {
+    pub(super) fn start(&mut self, attempt: Attempt) {
         let headers: Vec<(String, String)> = serde_json::from_slice(&attempt.headers).unwrap_or_default();
         let call = Call {
             message_id: attempt.message_id,
@@ -68,24 +68,23 @@ impl Calls {
             started_at: Instant::now(),
         };
         let trace = call.header(header::TRACEPARENT).map(str::to_owned);
-        let (id, handler) = (attempt.message_id, self.handler.clone());
+        let handler = self.handler.clone();
         self.running.push(match request_body(&call) {
             Ok(body) => Box::pin(async move {
                 let answer = handler.call(body, trace.as_deref()).await;
                 failpoint!("dispatch.answer.after");
-                Ended { id, outcome: outcome(&answer) }
+                Ended { call: open, outcome: outcome(&answer) }
             }),
             // Such a message is recorded as malformed; one that was not is no less so now.
             Err(error) => {
                 let outcome = Outcome::Poison(format!("the payload is not JSON: {error}"));
-                Box::pin(async move { Ended { id, outcome } })
+                Box::pin(async move { Ended { call: open, outcome } })
             }
         });
-        open
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
     }
 
     /// The next call that ends; `None` when there is none.

@@ -4,12 +4,16 @@ use sea_mq_dispatch::Settlement;
 use sea_mq_inbox::{GivenUp, Inbox, InboxError, Processed, Retry, Settled};
 use uuid::Uuid;
 
+use super::calls::OpenCall;
+
 /// One answer to be written.
 #[derive(Clone, Debug)]
 pub(super) struct ToSettle {
     pub(super) id: Uuid,
     pub(super) fence: i64,
     pub(super) settlement: Settlement,
+    /// The call that it answers; `None` for an attempt that was never answered.
+    pub(super) call: Option<OpenCall>,
 }
 
 /// What a written group brought, and what could not be written.
@@ -72,7 +76,7 @@ fn retry(item: &ToSettle) -> Option<Retry> {
         message_id: item.id,
         fence: item.fence,
         delay,
-        error: Some(error.clone()),
+        error: Some(error.clone()).filter(|error| !error.is_empty()),
         suspect,
         give_back,
     })

@@ -28,7 +28,7 @@ fn row(n: u128, aggregate: &str) -> QueuedRow {
 }
 
 fn book(max_inflight: usize) -> Book {
-    let mut book = Book::new(max_inflight, PACE);
+    let mut book = Book::new(max_inflight, 0, PACE);
     book.adopt(0, 0, Vec::new());
     let asked = book.unread();
     book.read(&asked, Vec::new(), 10);
@@ -105,6 +105,39 @@ fn never_more_calls_than_allowed() {
 }
 
 #[test]
+fn a_few_more_are_started_than_called() {
+    let mut book = Book::new(3, 4, PACE);
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.read(&asked, (1..20).map(|n| row(n, &n.to_string())).collect(), 100);
+    let now = Instant::now();
+    assert_eq!(book.start(now, 100).len(), 7);
+    book.pace.set_down(true);
+    book.answered(id(1), now);
+    assert!(book.start(now, 100).is_empty(), "nothing ahead of a handler that is down");
+}
+
+#[test]
+fn what_waits_for_its_call_goes_back_when_its_type_fails() {
+    let mut book = Book::new(3, 4, PACE);
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.read(&asked, (1..20).map(|n| row(n, &n.to_string())).collect(), 100);
+    let now = Instant::now();
+    book.start(now, 100);
+    assert!(book.may_be_called(id(7)));
+    for n in 1..=3 {
+        book.answered(id(n), now);
+        book.failed(id(n), now);
+        book.blocked(id(n));
+    }
+    assert!(!book.may_be_called(id(7)));
+    let probe = book.start(now, 100);
+    assert_eq!(probe.len(), 1);
+    assert!(book.may_be_called(probe[0]));
+}
+
+#[test]
 fn a_reservation_takes_the_place_of_a_start() {
     let (mut book, now) = (book(3), Instant::now());
     assert!(book.reserve(&row(1, "a"), now));
@@ -119,7 +152,7 @@ fn a_reservation_takes_the_place_of_a_start() {
 
 #[test]
 fn what_was_recorded_while_a_lane_was_read_is_read_again() {
-    let mut book = Book::new(10, PACE);
+    let mut book = Book::new(10, 0, PACE);
     book.adopt(0, 0, Vec::new());
     let asked = book.unread();
     book.recorded(vec![row(1, "a")]);
@@ -132,7 +165,7 @@ fn what_was_recorded_while_a_lane_was_read_is_read_again() {
 
 #[test]
 fn on_taking_over_open_attempts_are_returned_and_orphans_are_loaded() {
-    let mut book = Book::new(10, PACE);
+    let mut book = Book::new(10, 0, PACE);
     let open = |n, aggregate: &str, state| OpenRow { row: row(n, aggregate), state, fence: 1 };
     let left = book.adopt(
         0,

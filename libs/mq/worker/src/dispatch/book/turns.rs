@@ -100,6 +100,10 @@ impl Turns {
         self.types.get(event_type).is_none_or(|queue| queue.len() == 0 && !queue.health.is_failing())
     }
 
+    pub(super) fn is_failing(&self, event_type: &str) -> bool {
+        self.types.get(event_type).is_some_and(|queue| queue.health.is_failing())
+    }
+
     /// True when this start is a probe of a failing type.
     pub(super) fn started(&mut self, row: &QueuedRow) -> bool {
         self.types.entry(row.event_type.clone()).or_default().health.started()
