@@ -43,6 +43,8 @@ const DUE_EVERY: Duration = Duration::from_millis(50);
 const DUE_GROUP: i64 = 512;
 const FLOORS_EVERY: Duration = Duration::from_secs(1);
 const BLOCKERS_EVERY: Duration = Duration::from_secs(1);
+/// One lane is swept in this time.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Blocked aggregates looked at in one go.
 const BLOCKERS_GROUP: usize = 2000;
 /// After this a row that a handler's transaction holds is tried again.
@@ -116,6 +118,7 @@ struct Slots {
     settling: Slot<SettledGroup>,
     standing: Slot<Vec<(Unclear, Standing)>>,
     blockers: Slot<Result<Vec<Uuid>, InboxError>>,
+    sweeping: Slot<Result<Vec<QueuedRow>, InboxError>>,
     probing: Slot<()>,
 }
 
@@ -152,6 +155,8 @@ struct Running {
     floors_at: Instant,
     blockers_at: Instant,
     blockers_from: usize,
+    sweep_at: Instant,
+    swept: i16,
     saved: Vec<(i16, i64)>,
     letters_wake: Arc<Notify>,
 }
@@ -206,6 +211,8 @@ impl Running {
             floors_at: now + FLOORS_EVERY,
             blockers_at: now + BLOCKERS_EVERY,
             blockers_from: 0,
+            sweep_at: now + SWEEP_EVERY,
+            swept: 0,
             saved: Vec::new(),
             letters_wake,
         }
@@ -245,6 +252,7 @@ impl Running {
                 taken = finished(&mut self.slots.taking) => self.taken(taken),
                 standing = finished(&mut self.slots.standing) => self.stood(standing),
                 ids = finished(&mut self.slots.blockers) => self.unblocked(ids),
+                rows = finished(&mut self.slots.sweeping) => self.swept(rows),
                 () = finished(&mut self.slots.probing) => self.handler_is_back(),
                 Some(closed) = closings.recv() => {
                     self.d.shared.book().closed(&closed.key, closed.lane, closed.id, closed.held);
@@ -384,6 +392,7 @@ impl Running {
             self.start_reading(now);
             self.start_due(now);
             self.start_blockers(now);
+            self.start_sweeping(now);
             if is_valid(&self.d.leases.now()) {
                 self.start_starting(now);
             }
@@ -496,6 +505,7 @@ impl Running {
         match result {
             Ok(loaded) => {
                 let (done, rest) = orders.split_at(group_of(orders));
+                self.d.shared.book().carried_out(done);
                 if let (Some(rows), Some(Order::Load { key, .. })) = (loaded, done.first()) {
                     self.d.shared.book().loaded(key, rows);
                 }
@@ -785,6 +795,32 @@ impl Running {
                 let mut book = self.d.shared.book();
                 for id in ids {
                     book.unblocked(id);
+                }
+            }
+            Err(error) => self.database_waits(&error),
+        }
+    }
+
+    fn start_sweeping(&mut self, now: Instant) {
+        if self.slots.sweeping.is_some() || now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now + SWEEP_EVERY;
+        self.swept = (self.swept + 1) % LANES;
+        let lane = self.swept;
+        if self.d.shared.book().owns(lane) {
+            let inbox = self.d.inbox.clone();
+            let limit = i64::try_from(READ_PER_LANE).unwrap_or(i64::MAX);
+            self.slots.sweeping = Some(Box::pin(async move { inbox.ready(&[(lane, 0)], limit).await }));
+        }
+    }
+
+    fn swept(&mut self, rows: Result<Vec<QueuedRow>, InboxError>) {
+        match rows {
+            Ok(rows) => {
+                let caught = self.d.shared.book().swept(rows);
+                if caught > 0 {
+                    tracing::debug!(consumer = self.d.inbox.consumer(), caught, "taken in by the sweep");
                 }
             }
             Err(error) => self.database_waits(&error),

@@ -98,6 +98,9 @@ pub(crate) struct Book {
     alone: Option<Uuid>,
     next_alone: Option<Instant>,
     orders: VecDeque<Order>,
+    /// Lane and place of rows that are still ready in the database and no longer queued here: until
+    /// their order is carried out, the floor stays below them.
+    unwritten: HashMap<Uuid, (i16, i64)>,
     pub(crate) pace: Pace,
 }
 
@@ -114,6 +117,7 @@ impl Book {
             alone: None,
             next_alone: None,
             orders: VecDeque::new(),
+            unwritten: HashMap::new(),
             pace: Pace::new(max_inflight),
         }
     }
@@ -256,6 +260,11 @@ impl Book {
                 *floor = (*floor).min(row.pos - 1);
             }
         }
+        for (lane, pos) in self.unwritten.values() {
+            if let Some(floor) = floors.get_mut(lane) {
+                *floor = (*floor).min(pos - 1);
+            }
+        }
         let mut floors: Vec<(i16, i64)> = floors.into_iter().collect();
         floors.sort_unstable();
         floors
@@ -273,6 +282,7 @@ impl Book {
             {
                 aggregate.behind = true;
                 aggregate.behind_since = true;
+                self.unwritten.insert(row.message_id, (row.lane, row.pos));
                 self.orders.push_back(Order::PutBehind(row.message_id));
             }
             Some(aggregate) => {
@@ -344,6 +354,34 @@ impl Book {
     pub(crate) fn take_orders(&mut self, at_most: usize) -> Vec<Order> {
         let count = self.orders.len().min(at_most);
         self.orders.drain(..count).collect()
+    }
+
+    /// Orders that the database has carried out.
+    pub(crate) fn carried_out(&mut self, orders: &[Order]) {
+        for order in orders {
+            match order {
+                Order::PutBehind(id) | Order::Defer(id) => drop(self.unwritten.remove(id)),
+                Order::Load { .. } => {}
+            }
+        }
+    }
+
+    /// The lowest ready rows of a lane, wherever its cursor is: those that nobody here knows of are
+    /// taken in. A safety net; nothing should ever be caught in it.
+    pub(crate) fn swept(&mut self, rows: Vec<QueuedRow>) -> usize {
+        let unseen = |book: &Self, row: &QueuedRow| {
+            book.lanes.get(&row.lane).is_some_and(|lane| lane.caught_up && row.pos <= lane.cursor)
+                && !book.known.contains(&row.message_id)
+                && !book.unwritten.contains_key(&row.message_id)
+        };
+        let mut caught = 0;
+        for row in rows {
+            if unseen(self, &row) {
+                caught += 1;
+                self.enqueue(row);
+            }
+        }
+        caught
     }
 
     // ---- starting
@@ -483,6 +521,7 @@ impl Book {
         for row in aggregate.queue.drain(..) {
             self.known.remove(&row.message_id);
             aggregate.behind = true;
+            self.unwritten.insert(row.message_id, (row.lane, row.pos));
             self.orders.push_back(Order::PutBehind(row.message_id));
         }
     }
@@ -559,6 +598,7 @@ impl Book {
             };
             let Some(row) = aggregate.queue.pop_front() else { continue };
             self.known.remove(&row.message_id);
+            self.unwritten.insert(row.message_id, (row.lane, row.pos));
             self.orders.push_back(Order::Defer(row.message_id));
             self.block(&key, row.message_id);
         }

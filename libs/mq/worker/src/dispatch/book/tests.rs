@@ -75,6 +75,29 @@ fn a_failing_head_sends_its_queue_behind_and_holds_back_nobody_else() {
 }
 
 #[test]
+fn the_floor_stays_below_what_is_not_yet_put_behind() {
+    let (mut book, now) = (book(10), Instant::now());
+    book.recorded(vec![row(1, "a"), row(2, "a"), row(3, "b")]);
+    assert_eq!(book.floors(), [(0, 0)]);
+    book.start(now, 10);
+    book.finished(id(3));
+    book.blocked(id(1));
+    assert_eq!(book.floors(), [(0, 1)], "row 2 is still ready in the database");
+    let told = orders(&mut book);
+    assert_eq!(book.floors(), [(0, 1)], "told is not carried out");
+    book.carried_out(&told);
+    assert_eq!(book.floors(), [(0, 3)]);
+}
+
+#[test]
+fn a_sweep_takes_in_only_what_nobody_knows() {
+    let mut book = book(10);
+    book.recorded(vec![row(1, "a"), row(5, "b")]);
+    assert_eq!(book.swept(vec![row(1, "a"), row(3, "c"), row(7, "d")]), 1, "row 7 is still to be read");
+    assert_eq!(book.start(Instant::now(), 10), [id(1), id(5), id(3)]);
+}
+
+#[test]
 fn an_aggregate_is_read_back_in_pages() {
     let (mut book, now) = (book(10), Instant::now());
     book.recorded(vec![row(1, "a"), row(2, "a")]);
