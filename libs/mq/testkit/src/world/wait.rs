@@ -10,6 +10,14 @@ use crate::TestkitError;
 
 /// Between two looks at a condition outside of the process.
 const LOOK: Duration = Duration::from_millis(20);
+/// The first rows that are open, with the floor that their lane is read from.
+const OPEN: &str = "
+    SELECT m.state || ' ' || coalesce(m.aggregate_id, '-') || ' lane ' || m.lane || ' pos ' || m.pos
+               || ' floor ' || coalesce(p.floor, -1),
+           m.attempts::bigint, m.last_error
+    FROM inbox_messages m
+    LEFT JOIN mq_positions p ON p.role = 'dispatch/' || m.consumer AND p.lane = m.lane
+    WHERE m.state NOT IN ('processed', 'dead') ORDER BY m.pos LIMIT 12";
 /// A database that is down must not keep the report of a failure.
 const REPORT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -63,6 +71,7 @@ impl World {
             for (table, sql) in [
                 ("outbox", "SELECT state, count(*), max(publish_error) FROM outbox_events GROUP BY state"),
                 ("inbox", "SELECT state, count(*), max(last_error) FROM inbox_messages GROUP BY state"),
+                ("open in the inbox", OPEN),
             ] {
                 let counts = tokio::time::timeout(REPORT_LIMIT, counts(&context.admin, sql)).await;
                 let counts = counts.unwrap_or_else(|_| "no answer".to_owned());

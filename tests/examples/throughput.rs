@@ -1,0 +1,173 @@
+//! How fast a backlog drains and is consumed, beside a bare client on the same servers:
+//!
+//! ```text
+//! cargo build --release -p sea-mq-worker && cargo run --release -p sea-mq-tests --example throughput
+//! ```
+//!
+//! Arguments: events (100000) and NATS nodes (1). Prints events per second; asserts nothing.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use sea_mq_testkit::{ServerChoice, World, WorldOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+const WINDOW: usize = 4096;
+const LIMIT: Duration = Duration::from_secs(300);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let events: usize = arguments.next().map_or(100_000, |n| n.parse().unwrap());
+    let nodes: usize = arguments.next().map_or(1, |n| n.parse().unwrap());
+    let world = World::start(WorldOptions {
+        servers: ServerChoice::Own(nodes),
+        max_ack_pending: 1000,
+        max_bytes: 4_000_000_000,
+        ack_wait: Duration::from_secs(120),
+        ..WorldOptions::default()
+    })
+    .await?;
+    println!("{events} events of 512 bytes, {nodes} node(s)");
+    println!("bare client      {:>8.0}/s", bare_client(&world, events).await?);
+    commit(&world, events).await?;
+    println!("outbox drained   {:>8.0}/s", drain(&world, events).await?);
+    println!("inbox consumed   {:>8.0}/s", consume(&world, events).await?);
+    Ok(())
+}
+
+fn body(n: usize) -> String {
+    let filling = "x".repeat(480);
+    format!("{{\"n\": {n:>10}, \"filling\": \"{filling}\"}}")
+}
+
+/// Publishes the same number of the same bodies to the same stream, with awaited acks. Its messages
+/// are removed again.
+async fn bare_client(world: &World, events: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let context = world.context("vibespro")?;
+    let subject = context.subject("bare");
+    let stream = world.jetstream().get_stream(context.name.event_stream()).await?;
+    let began = Instant::now();
+    let mut acks = FuturesUnordered::new();
+    for n in 0..events {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", uuid::Uuid::new_v4().to_string());
+        let ack = world.jetstream().publish_with_headers(subject.clone(), headers, body(n).into()).await?;
+        acks.push(std::future::IntoFuture::into_future(ack));
+        if acks.len() >= WINDOW {
+            acks.next().await.unwrap()?;
+        }
+    }
+    while let Some(ack) = acks.next().await {
+        ack?;
+    }
+    let rate = rate(events, began.elapsed());
+    stream.purge().await?;
+    Ok(rate)
+}
+
+async fn commit(world: &World, events: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let context = world.context("vibespro")?;
+    for from in (0..events).step_by(10_000) {
+        let to = (from + 10_000).min(events) - 1;
+        sqlx::query(
+            "INSERT INTO outbox_events (id, subject, payload, occurred_at, aggregate_type, aggregate_id)
+             SELECT gen_random_uuid(), $1, jsonb_build_object('n', n, 'filling', repeat('x', 480)),
+                    clock_timestamp(), 'vibe', 'v-' || n % 5000
+             FROM generate_series($2::int, $3::int) n",
+        )
+        .bind(context.subject("vibe_created"))
+        .bind(i32::try_from(from)?)
+        .bind(i32::try_from(to)?)
+        .execute(&context.app)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn drain(world: &World, events: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let context = world.context("vibespro")?;
+    let _worker = world.worker("vibespro").start().await?;
+    let all = i64::try_from(events)?;
+    world
+        .wait_until("the backlog is drained", LIMIT, async || {
+            Ok(context.count("SELECT count(*) FROM outbox_events WHERE state = 'ready'").await? == 0)
+        })
+        .await?;
+    let published = context.count("SELECT count(*) FROM outbox_events WHERE state = 'published'").await?;
+    assert_eq!(published, all);
+    let millis = context
+        .count("SELECT (extract(epoch FROM max(published_at) - min(published_at)) * 1000)::bigint FROM outbox_events")
+        .await?;
+    Ok(rate(events, Duration::from_millis(millis.unsigned_abs())))
+}
+
+async fn consume(world: &World, events: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let context = world.context("sea")?;
+    let url = instant_handler().await?;
+    let _worker = world
+        .worker("sea")
+        .env("CONSUME_STREAM", world.context("vibespro")?.name.event_stream())
+        .env("CONSUME_SUBJECT", format!("{}.event.>", world.context("vibespro")?.name))
+        .env("CONSUMER_DURABLE", world.durable("sea")?)
+        .env("HANDLER_URL", url)
+        .env("BATCH_SIZE", 1000)
+        .env("CONSUMER_MAX_ACK_PENDING", 1000)
+        .env("INBOX_WINDOW", 5000)
+        .env("ACK_WAIT_SECS", 120)
+        .env("MAX_DELIVER", 5)
+        .start()
+        .await?;
+    let all = i64::try_from(events)?;
+    world
+        .wait_until("everything is processed", LIMIT, async || {
+            Ok(context.count("SELECT count(*) FROM inbox_messages WHERE state = 'processed'").await? == all)
+        })
+        .await?;
+    let millis = context
+        .count("SELECT (extract(epoch FROM max(processed_at) - min(received_at)) * 1000)::bigint FROM inbox_messages")
+        .await?;
+    Ok(rate(events, Duration::from_millis(millis.unsigned_abs())))
+}
+
+/// Answers every request at once with 204; knows no more of HTTP than that.
+async fn instant_handler() -> Result<String, std::io::Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/handle", listener.local_addr()?);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.set_nodelay(true);
+            tokio::spawn(async move {
+                let mut pending: Vec<u8> = Vec::with_capacity(64 * 1024);
+                loop {
+                    while let Some(length) = request_length(&pending) {
+                        pending.drain(..length);
+                        if socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
+                            return;
+                        }
+                    }
+                    if socket.read_buf(&mut pending).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Ok(url)
+}
+
+/// The length of the first whole request in the buffer.
+fn request_length(buffer: &[u8]) -> Option<usize> {
+    let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+    let body = head.split("content-length:").nth(1)?.split("\r\n").next()?.trim().parse::<usize>().ok()?;
+    (buffer.len() >= end + body).then_some(end + body)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn rate(events: usize, took: Duration) -> f64 {
+    events as f64 / took.as_secs_f64().max(0.001)
+}

@@ -1,0 +1,62 @@
+//! From the stream to the effect.
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod ingesting;
+mod isolation;
+mod zombies;
+
+use sea_mq_testkit::{
+    Answer, Call, EffectMode, Event, TestHandler, TestkitError, WorkerProcess, World, WorldOptions,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A running flow with one worker on each side.
+struct Flow {
+    world: World,
+    handler: TestHandler,
+    publisher: WorkerProcess,
+    consumer: WorkerProcess,
+}
+
+async fn flow(
+    mode: EffectMode,
+    variables: &[(&str, &str)],
+    behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+) -> Result<Flow, TestkitError> {
+    flow_with(WorldOptions::default(), mode, variables, behaviour).await
+}
+
+async fn flow_with(
+    options: WorldOptions,
+    mode: EffectMode,
+    variables: &[(&str, &str)],
+    behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+) -> Result<Flow, TestkitError> {
+    let world = World::start(options).await?;
+    let handler = world.handler_with("sea", mode, behaviour).await?;
+    let publisher = world.worker("vibespro").start().await?;
+    let mut launch = world.worker("sea").handler(&handler);
+    for (name, value) in variables {
+        launch = launch.env(name, value);
+    }
+    let consumer = launch.start().await?;
+    Ok(Flow { world, handler, publisher, consumer })
+}
+
+fn told(call: &Call) -> Option<&str> {
+    call.payload.get("do").and_then(Value::as_str)
+}
+
+fn tell(name: &str, aggregate: &str, what: &str) -> Event {
+    Event::new(name).of(aggregate).payload(json!({ "do": what }))
+}
+
+async fn reason(world: &World, id: Uuid) -> Result<Option<String>, TestkitError> {
+    let row = sqlx::query_scalar("SELECT dead_reason FROM inbox_messages WHERE message_id = $1")
+        .bind(id)
+        .fetch_one(&world.context("sea")?.admin)
+        .await?;
+    Ok(row)
+}
