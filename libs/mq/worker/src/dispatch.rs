@@ -104,7 +104,12 @@ pub(crate) struct Dispatcher {
     pub(crate) started: mpsc::UnboundedReceiver<Vec<Attempt>>,
 }
 
-type Taken = (Vec<i16>, Result<(Vec<(i16, i64)>, Vec<OpenRow>), InboxError>);
+/// What is found on lanes that were taken, and in which life they were.
+struct Taken {
+    lanes: Vec<i16>,
+    instance: Uuid,
+    found: Result<(Vec<(i16, i64)>, Vec<OpenRow>), InboxError>,
+}
 
 /// Statements under way, at most one of each kind.
 #[derive(Default)]
@@ -141,6 +146,8 @@ struct Running {
     in_flight: HashSet<(Uuid, i64)>,
     slots: Slots,
     arriving: Vec<i16>,
+    /// Lanes of which it is being read what is open.
+    taking: Vec<i16>,
     instance: Uuid,
     to_settle: Vec<ToSettle>,
     /// Settlements that a handler's transaction holds up, and from when on they are tried again.
@@ -199,6 +206,7 @@ impl Running {
             in_flight: HashSet::new(),
             slots: Slots::default(),
             arriving: Vec::new(),
+            taking: Vec::new(),
             instance: Uuid::nil(),
             to_settle: Vec::new(),
             held: Vec::new(),
@@ -249,7 +257,7 @@ impl Running {
                 (asked, rows) = finished(&mut self.slots.reading) => self.read(&asked, rows),
                 mark = finished(&mut self.slots.marking) => self.marked(mark),
                 rows = finished(&mut self.slots.due) => self.due(rows),
-                taken = finished(&mut self.slots.taking) => self.taken(taken),
+                taken = finished(&mut self.slots.taking) => self.taken(taken).await,
                 standing = finished(&mut self.slots.standing) => self.stood(standing),
                 ids = finished(&mut self.slots.blockers) => self.unblocked(ids),
                 rows = finished(&mut self.slots.sweeping) => self.swept(rows),
@@ -315,8 +323,9 @@ impl Running {
                 self.arriving.clear();
             }
             self.arriving.retain(|lane| held.contains(lane));
-            let new = held.iter().filter(|lane| !book.owns(**lane) && !self.arriving.contains(lane));
-            let new: Vec<i16> = new.copied().collect();
+            let here =
+                |lane: &i16| book.owns(*lane) || self.arriving.contains(lane) || self.taking.contains(lane);
+            let new: Vec<i16> = held.iter().copied().filter(|lane| !here(lane)).collect();
             self.arriving.extend(new);
         }
         self.hand_over(&holdings, &role).await;
@@ -338,12 +347,24 @@ impl Running {
         self.d.leases.release(role, done).await;
     }
 
-    fn taken(&mut self, (lanes, result): Taken) {
-        match result {
+    async fn taken(&mut self, taken: Taken) {
+        self.taking.clear();
+        let holdings = self.d.leases.now();
+        // What was read in an earlier life is stale: others may have been there since.
+        if taken.instance == self.instance && holdings.instance == taken.instance {
+            self.adopt(taken, &holdings);
+        }
+        self.follow_leases().await;
+    }
+
+    fn adopt(&mut self, Taken { lanes, instance: _, found }: Taken, holdings: &Holdings) {
+        match found {
             Ok((floors, open)) => {
                 let mut left_open = Vec::new();
                 let mut book = self.d.shared.book();
-                for (lane, floor) in floors {
+                let role = self.d.inbox.dispatch_role();
+                let held = |lane: i16| holdings.of(role).any(|lease| lease.lane == lane);
+                for (lane, floor) in floors.into_iter().filter(|(lane, _)| held(*lane)) {
                     let open = open.iter().filter(|found| found.row.lane == lane).cloned().collect();
                     left_open.extend(book.adopt(lane, floor, open));
                 }
@@ -411,12 +432,13 @@ impl Running {
             return;
         }
         let lanes = std::mem::take(&mut self.arriving);
-        let inbox = self.d.inbox.clone();
+        self.taking.clone_from(&lanes);
+        let (inbox, instance) = (self.d.inbox.clone(), self.instance);
         self.slots.taking = Some(Box::pin(async move {
             failpoint!("dispatch.take_over.before");
             let found = async { Ok((inbox.floors(&lanes).await?, inbox.open(&lanes).await?)) }.await;
             pause_on_error(found.is_err()).await;
-            (lanes, found)
+            Taken { lanes, instance, found }
         }));
     }
 
@@ -714,10 +736,12 @@ impl Running {
         self.d.progress.settled();
         let processed = how == Settled::AlreadyProcessed || item.settlement == Settlement::Processed;
         let mut book = self.d.shared.book();
-        if processed {
-            book.finished(item.id);
-        } else {
-            book.blocked(item.id);
+        match &item.settlement {
+            _any if processed => book.finished(item.id),
+            Settlement::GiveBack { .. } => book.returned(item.id),
+            Settlement::Processed | Settlement::Retry { .. } | Settlement::GiveUp { .. } => {
+                book.blocked(item.id)
+            }
         }
         drop(book);
         if matches!(item.settlement, Settlement::GiveUp { .. }) && !processed {

@@ -56,10 +56,30 @@ pub(crate) struct Publisher {
 /// What a finished look brought.
 enum Fetched {
     News(Result<News, OutboxError>),
-    Claimed { asked: Vec<Cursor>, per_lane: usize, budget: usize, rows: Result<Vec<Claimed>, OutboxError> },
-    Owned { lanes: Vec<i16>, found: Result<(Vec<Position>, Vec<(i16, i64)>, String), OutboxError> },
+    Claimed {
+        asked: Vec<Cursor>,
+        per_lane: usize,
+        budget: usize,
+        rows: Result<Vec<Claimed>, OutboxError>,
+    },
+    Owned {
+        lanes: Vec<i16>,
+        instance: Uuid,
+        found: Result<(Vec<Position>, Vec<(i16, i64)>, String), OutboxError>,
+    },
     Promoted(Result<u64, OutboxError>),
-    Swept { lane: i16, lowest: Result<Option<i64>, OutboxError> },
+    Swept {
+        lane: i16,
+        lowest: Result<Option<i64>, OutboxError>,
+    },
+}
+
+/// A publish that has ended.
+struct Sent {
+    to_send: ToSend,
+    /// The highest sequence that was acknowledged when it was sent: its own must be higher.
+    after: u64,
+    result: Result<Stored, PublishError>,
 }
 
 /// A row that is stored and not yet marked.
@@ -84,10 +104,14 @@ struct Running {
     fetching: Slot<Fetched>,
     marking: Slot<Marked>,
     looking: Slot<Result<StreamFacts, StreamError>>,
-    sending: FuturesUnordered<BoxFuture<'static, (ToSend, Result<Stored, PublishError>)>>,
+    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     to_mark: Vec<ToMark>,
     /// Lanes that are held and whose positions are still to be read.
     arriving: Vec<i16>,
+    /// Lanes whose positions are being read.
+    taking: Vec<i16>,
+    /// The highest sequence that the stream's present incarnation has acknowledged.
+    highest: u64,
     instance: Uuid,
     poll: Duration,
     look_at: Instant,
@@ -115,6 +139,8 @@ impl Publisher {
             sending: FuturesUnordered::new(),
             to_mark: Vec::new(),
             arriving: Vec::new(),
+            taking: Vec::new(),
+            highest: 0,
             instance: Uuid::nil(),
             poll: Duration::ZERO,
             look_at: now,
@@ -141,7 +167,7 @@ impl Running {
             self.start_work(stopping).await;
             let wake = self.wake_at(stopping);
             tokio::select! {
-                Some((sent, result)) = self.sending.next() => self.answered(sent, result).await,
+                Some(sent) = self.sending.next() => self.answered(sent).await,
                 marked = finished(&mut self.marking) => self.marked(marked),
                 fetched = finished(&mut self.fetching) => self.fetched(fetched).await,
                 seen = finished(&mut self.looking) => self.stream_seen(seen),
@@ -158,8 +184,8 @@ impl Running {
     /// Takes every ack that has arrived already, so that marks and sends go out in groups.
     async fn drain_ready(&mut self) {
         use futures::FutureExt;
-        while let Some(Some((sent, result))) = self.sending.next().now_or_never() {
-            self.answered(sent, result).await;
+        while let Some(Some(sent)) = self.sending.next().now_or_never() {
+            self.answered(sent).await;
         }
     }
 
@@ -188,8 +214,13 @@ impl Running {
             self.book.disown(lane);
         }
         self.arriving.retain(|lane| held.contains(lane));
-        let new: Vec<i16> =
-            held.iter().copied().filter(|l| !self.book.owns(*l) && !self.arriving.contains(l)).collect();
+        let new: Vec<i16> = held
+            .iter()
+            .copied()
+            .filter(|lane| {
+                !self.book.owns(*lane) && !self.arriving.contains(lane) && !self.taking.contains(lane)
+            })
+            .collect();
         self.arriving.extend(new);
         self.hand_over(&holdings).await;
     }
@@ -228,9 +259,11 @@ impl Running {
         let outbox = self.publisher.outbox.clone();
         if !self.arriving.is_empty() {
             let lanes = std::mem::take(&mut self.arriving);
+            self.taking.clone_from(&lanes);
+            let instance = self.instance;
             self.fetching = Some(Box::pin(async move {
                 let found = take_over(&outbox, &lanes).await;
-                Fetched::Owned { lanes, found }
+                Fetched::Owned { lanes, instance, found }
             }));
         } else if let Some((asked, budget)) = self.claimable() {
             let per_lane = PER_LANE;
@@ -282,7 +315,13 @@ impl Running {
             Fetched::Claimed { asked, per_lane, budget, rows: Ok(rows) } => {
                 self.claimed(&asked, per_lane, budget, rows).await;
             }
-            Fetched::Owned { lanes, found: Ok((positions, news, snapshot)) } => {
+            // Read in an earlier life: others may have been there since.
+            Fetched::Owned { instance, .. } if instance != self.publisher.leases.now().instance => {
+                self.taking.clear();
+                self.follow_leases().await;
+            }
+            Fetched::Owned { lanes, found: Ok((positions, news, snapshot)), .. } => {
+                self.taking.clear();
                 for lane in lanes {
                     self.book.own(lane, positions.iter().find(|p| p.lane == lane));
                 }
@@ -293,7 +332,8 @@ impl Running {
             Fetched::Promoted(Ok(0)) | Fetched::Swept { lowest: Ok(None), .. } => {}
             Fetched::Promoted(Ok(_)) => self.look_soon(),
             Fetched::Swept { lane, lowest: Ok(Some(seq)) } => self.book.heard(&[(lane, seq)]),
-            Fetched::Owned { lanes, found: Err(error) } => {
+            Fetched::Owned { lanes, found: Err(error), .. } => {
+                self.taking.clear();
                 self.arriving.extend(lanes);
                 self.look_failed(&error);
             }
@@ -355,16 +395,18 @@ impl Running {
             let Some(to_send) = self.book.next_to_send(now) else { break };
             failpoint!("publish.send.before");
             let ack = self.publisher.broker.publish(&self.publisher.settings.stream, outgoing(&to_send.row));
-            self.sending.push(Box::pin(async move { (to_send, ack.await) }));
+            let after = self.highest;
+            self.sending.push(Box::pin(async move { Sent { to_send, after, result: ack.await } }));
         }
     }
 
-    async fn answered(&mut self, sent: ToSend, result: Result<Stored, PublishError>) {
+    async fn answered(&mut self, Sent { to_send: sent, after, result }: Sent) {
         failpoint!("publish.ack.after");
         let row = &sent.row;
         match result {
             Ok(stored) => {
                 self.gate.succeeded();
+                self.follow_sequence(&stored, after);
                 self.publisher.progress.settled();
                 let waited = OffsetDateTime::now_utc() - row.since;
                 metric::publish_latency_ms().record(waited.as_seconds_f64().max(0.0) * 1000.0);
@@ -384,9 +426,42 @@ impl Running {
         }
     }
 
+    /// A sequence that does not rise is another incarnation's: nothing is marked until it is known.
+    fn follow_sequence(&mut self, stored: &Stored, after: u64) {
+        if stored.duplicate {
+            return;
+        }
+        if stored.sequence <= after {
+            tracing::error!(
+                stream = self.publisher.settings.stream,
+                sequence = stored.sequence,
+                after,
+                "the event stream was recreated: events that only the former one held are gone from the broker"
+            );
+            self.forget_incarnation();
+        }
+        self.highest = self.highest.max(stored.sequence);
+    }
+
+    fn forget_incarnation(&mut self) {
+        (self.incarnation, self.highest, self.looking, self.stream_at) = (None, 0, None, Instant::now());
+    }
+
     fn outage(&mut self, sent: &ToSend, kind: OutageKind, detail: &str) {
         metric::publish_failures_total(kind.as_str()).increment(1);
         let now = Instant::now();
+        match kind {
+            // What comes back may be another stream of the same name.
+            OutageKind::StreamMissing | OutageKind::NoResponders | OutageKind::WrongStream => {
+                self.forget_incarnation();
+            }
+            OutageKind::Timeout
+            | OutageKind::StreamFull
+            | OutageKind::Unavailable
+            | OutageKind::Disconnected
+            | OutageKind::PermissionDenied
+            | OutageKind::Other => {}
+        }
         if self.gate.failed(now) {
             tracing::warn!(message_id = %sent.row.id, kind = kind.as_str(), detail,
                 "the broker does not take events: they wait in the outbox and are sent again");

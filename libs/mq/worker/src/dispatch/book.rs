@@ -55,7 +55,19 @@ enum Head {
     Free,
     Running(Uuid),
     Blocked(Uuid),
+    /// Given back by a handler that was not there: its queue stays, and counts as ready to run.
+    Returned(Uuid),
     Loading,
+}
+
+impl Head {
+    /// True when the aggregate goes on with, or after, this message.
+    fn waits_for(self, id: Uuid) -> bool {
+        match self {
+            Self::Blocked(head) | Self::Returned(head) => head == id,
+            Self::Free | Self::Running(_) | Self::Loading => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -308,7 +320,7 @@ impl Book {
             }
             match self.aggregates.get_mut(&row.key) {
                 None => self.enqueue(row),
-                Some(aggregate) if aggregate.head == Head::Blocked(row.message_id) => {
+                Some(aggregate) if aggregate.head.waits_for(row.message_id) => {
                     aggregate.head = Head::Free;
                     self.known.insert(row.message_id);
                     self.turns.add(&row);
@@ -515,6 +527,14 @@ impl Book {
         self.block(&running.row.key, id);
     }
 
+    /// A row that was given back waits, due at once; nothing is put behind it.
+    pub(crate) fn returned(&mut self, id: Uuid) {
+        let Some(running) = self.end(id) else { return };
+        if let Some(aggregate) = self.aggregates.get_mut(&running.row.key) {
+            aggregate.head = Head::Returned(id);
+        }
+    }
+
     fn block(&mut self, key: &AggregateKey, id: Uuid) {
         let Some(aggregate) = self.aggregates.get_mut(key) else { return };
         aggregate.head = Head::Blocked(id);
@@ -556,7 +576,7 @@ impl Book {
                 .aggregates
                 .entry(key.clone())
                 .or_insert_with(|| Aggregate::with_head(lane, Head::Blocked(id)));
-            if matches!(aggregate.head, Head::Free | Head::Blocked(_)) {
+            if matches!(aggregate.head, Head::Free | Head::Blocked(_) | Head::Returned(_)) {
                 self.block(key, id);
             }
         }
@@ -629,7 +649,7 @@ impl Book {
         self.aggregates
             .values()
             .filter_map(|aggregate| match aggregate.head {
-                Head::Blocked(id) => Some(id),
+                Head::Blocked(id) | Head::Returned(id) => Some(id),
                 Head::Free | Head::Running(_) | Head::Loading => None,
             })
             .collect()
@@ -637,10 +657,9 @@ impl Book {
 
     /// Goes on with the aggregate that `id` blocked.
     pub(crate) fn unblocked(&mut self, id: Uuid) {
-        let key =
-            self.aggregates.iter().find(|(_, a)| a.head == Head::Blocked(id)).map(|(key, _)| key.clone());
-        if let Some(key) = key {
-            self.advance(&key, Head::Blocked(id));
+        let found = self.aggregates.iter().find(|(_, a)| a.head.waits_for(id));
+        if let Some((key, head)) = found.map(|(key, a)| (key.clone(), a.head)) {
+            self.advance(&key, head);
         }
     }
 

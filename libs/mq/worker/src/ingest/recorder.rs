@@ -79,8 +79,14 @@ impl<'a> Recorder<'a> {
     fn reserve(&self, group: &mut [Arrival]) {
         let now = Instant::now();
         let mut book = self.ingest.shared.book();
+        let mut passed_over = HashSet::new();
         for row in group.iter_mut().filter(|row| row.unusable.is_none()) {
-            row.start = book.reserve(&queued(row, i64::MAX), now);
+            let row_in_line = queued(row, i64::MAX);
+            // Once an event of an aggregate has to wait, so do those after it.
+            row.start = !passed_over.contains(&row_in_line.key) && book.reserve(&row_in_line, now);
+            if !row.start {
+                passed_over.insert(row_in_line.key);
+            }
         }
     }
 
