@@ -45,7 +45,9 @@ async fn every_transient_answer_is_tried_again() -> Outcome {
     let totals = world.check().await?;
     assert_eq!(totals.processed, 2 * answers.len());
     for (answer, id) in ids {
-        assert_eq!(handler.calls_of(id).len(), 2, "{answer}");
+        // Its effects were in place before the connection broke: the inbox knows, and nobody calls again.
+        let calls = if answer == "done, then reset" { 1 } else { 2 };
+        assert_eq!(handler.calls_of(id).len(), calls, "{answer}");
     }
     Ok(())
 }

@@ -32,14 +32,18 @@ pub struct Attempt {
 }
 
 // A row that a handler's transaction holds is skipped, never waited for. The instance's row is
-// locked against its burial, so that a new owner of the lane sees either this attempt or none.
+// locked against its burial, so that a new owner of the lane sees either this attempt or none. The
+// lane's lease is asked for row by row: as a join it may come first, and then every row of the lane
+// is looked at.
 const START: &str = "
     WITH alive AS MATERIALIZED (
         SELECT FROM mq_instances WHERE id = $1 FOR KEY SHARE),
+    wanted AS MATERIALIZED (SELECT unnest($3::uuid[]) AS message_id LIMIT cardinality($3)),
     free AS MATERIALIZED (
-        SELECT m.message_id FROM inbox_messages m
-        WHERE m.consumer = $2 AND m.message_id = ANY ($3) AND m.state IN ('ready', 'waiting', 'behind')
+        SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+        WHERE m.consumer = $2 AND m.state IN ('ready', 'waiting', 'behind')
           AND EXISTS (SELECT FROM alive)
+          AND (SELECT l.holder = $1 FROM mq_leases l WHERE l.role = $4 AND l.lane = m.lane)
         FOR NO KEY UPDATE OF m SKIP LOCKED)
     UPDATE inbox_messages m
     SET state = 'running', fence = m.fence + 1, attempts = m.attempts + 1, next_attempt_at = NULL
@@ -60,6 +64,7 @@ impl Inbox {
             .bind(instance)
             .bind(&self.consumer)
             .bind(messages)
+            .bind(&self.dispatch_role)
             .fetch_all(&self.pool)
             .await
             .map_err(InboxError::during("start attempts"))?;

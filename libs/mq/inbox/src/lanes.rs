@@ -265,10 +265,11 @@ impl Inbox {
     /// [`InboxError::Database`]: they stay as they are.
     pub async fn defer(&self, messages: &[Uuid], delay: Duration) -> Result<(), InboxError> {
         sqlx::query(
-            "WITH free AS (
-                 SELECT message_id FROM inbox_messages
-                 WHERE consumer = $1 AND message_id = ANY ($2) AND state IN ('ready', 'waiting', 'behind')
-                 FOR NO KEY UPDATE SKIP LOCKED)
+            "WITH wanted AS MATERIALIZED (SELECT unnest($2::uuid[]) AS message_id LIMIT cardinality($2)),
+             free AS (
+                 SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+                 WHERE m.consumer = $1 AND m.state IN ('ready', 'waiting', 'behind')
+                 FOR NO KEY UPDATE OF m SKIP LOCKED)
              UPDATE inbox_messages m
              SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => $3)
              FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id",

@@ -57,8 +57,12 @@ pub enum Settled {
     Held,
 }
 
+// The LIMIT changes nothing but what the planner expects, here and in the other statements that find
+// rows by id: few, so that it searches the primary key for each. Plans are kept while a new table
+// fills up, and one that reads the whole of an empty table would be kept as well.
 const PROCESSED: &str = "
-    WITH wanted AS MATERIALIZED (SELECT DISTINCT w.message_id FROM unnest($2::uuid[]) w (message_id)),
+    WITH wanted AS MATERIALIZED (
+        SELECT DISTINCT w.message_id FROM (SELECT unnest($2::uuid[]) LIMIT cardinality($2)) w (message_id)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer = $1 AND m.state <> 'processed'
@@ -80,7 +84,8 @@ const PROCESSED: &str = "
 const RETRY: &str = "
     WITH wanted AS MATERIALIZED (
         SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::float8[], $5::text[], $6::boolean[], $7::boolean[])
-            w (message_id, fence, delay, error, suspect, give_back)),
+            w (message_id, fence, delay, error, suspect, give_back)
+        LIMIT cardinality($2)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer = $1 AND m.state || '' = 'running' AND m.fence = w.fence
@@ -89,7 +94,7 @@ const RETRY: &str = "
         UPDATE inbox_messages m
         SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => w.delay),
             last_error = coalesce(w.error, m.last_error),
-            suspect = w.suspect, attempts = m.attempts - w.give_back::integer
+            suspect = CASE WHEN w.give_back THEN m.suspect ELSE w.suspect END, attempts = m.attempts - w.give_back::integer
         FROM wanted w, free
         WHERE m.consumer = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
         RETURNING m.message_id)
@@ -103,7 +108,8 @@ const RETRY: &str = "
 // only if it already was.
 const GIVE_UP: &str = "
     WITH wanted AS MATERIALIZED (
-        SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) w (message_id, fence, reason, error)),
+        SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) w (message_id, fence, reason, error)
+        LIMIT cardinality($2)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer = $1 AND m.state || '' = 'running' AND m.fence = w.fence

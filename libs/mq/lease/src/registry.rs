@@ -174,11 +174,14 @@ impl Registry {
     }
 
     async fn bury_expired(&self) -> Result<(), LeaseError> {
-        // The row lock waits for statements that hold FOR KEY SHARE on it, all of them short.
-        let rows =
-            sqlx::query("DELETE FROM mq_instances WHERE expires_at < clock_timestamp() RETURNING id, name")
-                .fetch_all(&self.pool)
-                .await?;
+        // A row that one of its statements holds FOR KEY SHARE is left for the next tick: nobody waits.
+        let rows = sqlx::query(
+            "DELETE FROM mq_instances WHERE id IN (
+                 SELECT id FROM mq_instances WHERE expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)
+             RETURNING id, name",
+        )
+        .fetch_all(&self.pool)
+        .await?;
         for row in rows {
             let (id, name): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
             tracing::warn!(instance = %id, name, "instance went silent; its lanes are free");

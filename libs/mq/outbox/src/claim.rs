@@ -1,5 +1,5 @@
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -21,6 +21,17 @@ pub struct News {
     pub snapshot: String,
     /// The lowest ready sequence, per lane, that was not visible in the snapshot before.
     pub lanes: Vec<(i16, i64)>,
+}
+
+/// What was claimed, and what had come up, in one snapshot.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// From where each lane was read: its cursor, stepped back to what came up below it.
+    pub from: Vec<Cursor>,
+    /// The rows, in order.
+    pub rows: Vec<Claimed>,
+    /// What came up, on all lanes.
+    pub news: News,
 }
 
 /// One row to publish.
@@ -66,12 +77,8 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn scout(&self, seen: &str) -> Result<News, OutboxError> {
-        let rows = sqlx::query(SCOUT)
-            .bind(seen)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(OutboxError::during("be looked at"))?;
-        read_news(&rows).map_err(OutboxError::during("be looked at"))
+        let mut connection = self.pool.acquire().await.map_err(OutboxError::during("be looked at"))?;
+        scout(&mut connection, seen).await.map_err(OutboxError::during("be looked at"))
     }
 
     /// The snapshot of now: where a first look continues from.
@@ -96,21 +103,61 @@ impl Outbox {
         per_lane: i64,
         bytes: i64,
     ) -> Result<Vec<Claimed>, OutboxError> {
-        let lanes: Vec<i16> = cursors.iter().map(|c| c.lane).collect();
-        let after: Vec<i64> = cursors.iter().map(|c| c.after).collect();
-        let rows = sqlx::query(CLAIM)
-            .bind(&lanes)
-            .bind(&after)
-            .bind(per_lane)
-            .bind(bytes)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(OutboxError::during("be claimed from"))?;
-        rows.iter()
-            .map(read_claimed)
-            .collect::<Result<_, _>>()
-            .map_err(OutboxError::during("be claimed from"))
+        let mut connection = self.pool.acquire().await.map_err(OutboxError::during("be claimed from"))?;
+        claim(&mut connection, cursors, per_lane, bytes).await.map_err(OutboxError::during("be claimed from"))
     }
+
+    /// Looks and claims in one snapshot: what has become visible below a cursor takes it back before
+    /// the lane is read. So an event is never claimed while an earlier one of its aggregate, whose
+    /// writer came before, is still unseen.
+    ///
+    /// # Errors
+    /// [`OutboxError::Database`].
+    pub async fn look_and_claim(
+        &self,
+        seen: &str,
+        cursors: &[Cursor],
+        per_lane: i64,
+        bytes: i64,
+    ) -> Result<Claim, OutboxError> {
+        let both = async {
+            // Read only, so it holds no lock; ended by the server should this process freeze in it.
+            let mut snapshot =
+                self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let news = scout(&mut snapshot, seen).await?;
+            let from: Vec<Cursor> = cursors.iter().map(|cursor| news.step_back(*cursor)).collect();
+            let rows = claim(&mut snapshot, &from, per_lane, bytes).await?;
+            snapshot.commit().await?;
+            Ok(Claim { from, rows, news })
+        };
+        both.await.map_err(OutboxError::during("be claimed from"))
+    }
+}
+
+impl News {
+    /// The cursor, or the place before the lowest row that came up on its lane.
+    fn step_back(&self, cursor: Cursor) -> Cursor {
+        let lowest = self.lanes.iter().filter(|(lane, _)| *lane == cursor.lane).map(|(_, seq)| seq - 1).min();
+        Cursor { after: lowest.map_or(cursor.after, |seq| seq.min(cursor.after)), ..cursor }
+    }
+}
+
+async fn scout(connection: &mut PgConnection, seen: &str) -> Result<News, sqlx::Error> {
+    let rows = sqlx::query(SCOUT).bind(seen).fetch_all(connection).await?;
+    read_news(&rows)
+}
+
+async fn claim(
+    connection: &mut PgConnection,
+    cursors: &[Cursor],
+    per_lane: i64,
+    bytes: i64,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let lanes: Vec<i16> = cursors.iter().map(|c| c.lane).collect();
+    let after: Vec<i64> = cursors.iter().map(|c| c.after).collect();
+    let rows =
+        sqlx::query(CLAIM).bind(&lanes).bind(&after).bind(per_lane).bind(bytes).fetch_all(connection).await?;
+    rows.iter().map(read_claimed).collect()
 }
 
 // The transactions that were open in the old snapshot are looked up one by one, and only once they

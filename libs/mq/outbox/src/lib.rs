@@ -19,7 +19,7 @@ mod schedule;
 mod settle;
 mod stats;
 
-pub use claim::{Claimed, Cursor, News};
+pub use claim::{Claim, Claimed, Cursor, News};
 pub use emit::{NewEvent, emit};
 pub use position::Position;
 pub use retry::Parked;

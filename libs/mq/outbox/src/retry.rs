@@ -1,5 +1,5 @@
 use sea_mq_failpoint::failpoint;
-use sqlx::Row;
+use sqlx::{PgConnection, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -61,39 +61,46 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn retry(&self, id: Uuid) -> Result<u64, OutboxError> {
-        // The new `tx` is what tells the lane's owner that a row below its cursor is back.
-        let head = sqlx::query(
-            "UPDATE outbox_events SET state = 'ready', publish_error = NULL, tx = pg_current_xact_id()
-             WHERE id = $1 AND state = 'parked'",
-        )
-        .bind(id)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("retry a parked row"))?;
-        if head.rows_affected() == 0 {
-            return Ok(0);
-        }
-        failpoint!("outbox.retry.between");
-        Ok(1 + self.release_unheld().await?)
+        let rows = async {
+            // Read committed: the second statement sees what was being held while the first waited.
+            let mut transaction = self.pool.begin().await?;
+            // The new `tx` is what tells the lane's owner that a row below its cursor is back.
+            let head = sqlx::query(
+                "UPDATE outbox_events SET state = 'ready', publish_error = NULL, tx = pg_current_xact_id()
+                 WHERE id = $1 AND state = 'parked'",
+            )
+            .bind(id)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+            failpoint!("outbox.retry.between");
+            let held = if head == 0 { 0 } else { release_unheld(&mut transaction).await? };
+            transaction.commit().await?;
+            Ok(head + held)
+        };
+        rows.await.map_err(OutboxError::during("retry a parked row"))
     }
 
     /// Puts held rows back in line whose aggregate has no parked row any more. Returns how many.
     ///
-    /// A statement of its own, after the head's: it sees the rows that were being held while the
-    /// head was retried. The publisher calls it now and then, for a retry that died in between.
+    /// The publisher calls it now and then, for rows that were held while their head was retried.
     ///
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn release_unheld(&self) -> Result<u64, OutboxError> {
-        let done = sqlx::query(
-            "UPDATE outbox_events o SET state = 'ready', tx = pg_current_xact_id()
-             WHERE o.state = 'held' AND NOT EXISTS (
-                 SELECT FROM outbox_events p WHERE p.state = 'parked' AND p.lane = o.lane
-                    AND p.aggregate_id = o.aggregate_id AND p.aggregate_type IS NOT DISTINCT FROM o.aggregate_type)",
-        )
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("release held rows"))?;
-        Ok(done.rows_affected())
+        let released = async { release_unheld(&mut *self.pool.acquire().await?).await };
+        released.await.map_err(OutboxError::during("release held rows"))
     }
+}
+
+async fn release_unheld(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE outbox_events o SET state = 'ready', tx = pg_current_xact_id()
+         WHERE o.state = 'held' AND NOT EXISTS (
+             SELECT FROM outbox_events p WHERE p.state = 'parked' AND p.lane = o.lane
+                AND p.aggregate_id = o.aggregate_id AND p.aggregate_type IS NOT DISTINCT FROM o.aggregate_type)",
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -17,7 +17,9 @@ pub struct Published {
 
 // Rows are found here by their ids, and `state || ''` keeps it so: a plain `state = 'ready'` would
 // offer the index of ready rows, which the planner takes for tiny and which, while an old transaction
-// is open, is full of dead entries.
+// is open, is full of dead entries. The LIMIT changes nothing but what the planner expects: few rows,
+// so that it searches the primary key for each. Plans are kept while a new table fills up, and one
+// that reads the whole of an empty table would be kept as well.
 impl Outbox {
     /// Marks rows published that `stream` (created at `incarnation`) has acknowledged.
     ///
@@ -41,7 +43,8 @@ impl Outbox {
              SET state = 'published', published_at = clock_timestamp(), publish_error = NULL,
                  publish_attempts = publish_attempts + u.attempts,
                  stream = $1, stream_created_at = $2, stream_seq = u.stream_seq
-             FROM unnest($3::uuid[], $4::bigint[], $5::integer[]) u (id, stream_seq, attempts)
+             FROM (SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::integer[]) LIMIT cardinality($3))
+                  u (id, stream_seq, attempts)
              WHERE o.id = u.id AND o.state || '' = 'ready'",
         )
         .bind(stream)

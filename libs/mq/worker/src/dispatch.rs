@@ -148,6 +148,7 @@ struct Running {
     arriving: Vec<i16>,
     /// Lanes of which it is being read what is open.
     taking: Vec<i16>,
+    stopping: bool,
     instance: Uuid,
     to_settle: Vec<ToSettle>,
     /// Settlements that a handler's transaction holds up, and from when on they are tried again.
@@ -207,6 +208,7 @@ impl Running {
             slots: Slots::default(),
             arriving: Vec::new(),
             taking: Vec::new(),
+            stopping: false,
             instance: Uuid::nil(),
             to_settle: Vec::new(),
             held: Vec::new(),
@@ -296,6 +298,7 @@ impl Running {
     }
 
     fn stop_starting(&mut self) {
+        self.stopping = true;
         let mut book = self.d.shared.book();
         for lane in book.lanes() {
             book.leave(lane);
@@ -310,6 +313,10 @@ impl Running {
 
     async fn follow_leases(&mut self) {
         let holdings = self.d.leases.now();
+        if holdings.instance != self.instance {
+            // A new life: what was started in the last one and not called is not called any more.
+            self.give_waiting_back();
+        }
         let role = self.d.inbox.dispatch_role().to_owned();
         let held: Vec<i16> = holdings.of(&role).map(|lease| lease.lane).collect();
         {
@@ -333,6 +340,12 @@ impl Running {
 
     async fn hand_over(&mut self, holdings: &Arc<Holdings>, role: &str) {
         let leaving = to_hand_over(holdings, role, LANES);
+        // Whoever was to have a lane may have gone again: then it stays here, and begins anew.
+        let staying: Vec<i16> = self.d.shared.book().leaving();
+        for lane in staying.into_iter().filter(|lane| !self.stopping && !leaving.contains(lane)) {
+            self.d.shared.book().forget(lane);
+            self.arriving.push(lane);
+        }
         let done: Vec<i16> = {
             let mut book = self.d.shared.book();
             leaving.into_iter().filter(|lane| book.owns(*lane) && book.leave(*lane)).collect()
@@ -509,7 +522,7 @@ impl Running {
     }
 
     fn start_ordering(&mut self) {
-        if self.slots.ordering.is_some() {
+        if self.slots.ordering.is_some() || !is_valid(&self.d.leases.now()) {
             return;
         }
         let orders = {
@@ -588,16 +601,20 @@ impl Running {
     /// Calls for what was started, as far as calls are free. What may not be called any more goes
     /// back uncounted.
     async fn start_calls(&mut self, now: Instant, stopping: bool) {
+        if stopping || self.d.shared.book().pace.is_down() {
+            return self.give_waiting_back();
+        }
+        if !is_valid(&self.d.leases.now()) {
+            return;
+        }
         while let Some(attempt) = self.waiting.pop_front() {
             let (id, fence) = (attempt.message_id, attempt.fence);
             let (may_be_called, room) = {
                 let book = self.d.shared.book();
-                (!stopping && book.may_be_called(id), book.pace.room(self.calls.len(), now))
+                (book.may_be_called(id), book.pace.room(self.calls.len(), now))
             };
             if !may_be_called {
-                self.d.shared.book().answered(id, now);
-                let settlement = Settlement::GiveBack { error: String::new() };
-                self.to_settle.push(ToSettle { id, fence, settlement, call: None });
+                self.give_back(id, fence, now);
             } else if room > 0 {
                 failpoint!("dispatch.call.before");
                 self.in_flight.insert((id, fence));
@@ -606,6 +623,20 @@ impl Running {
                 return self.waiting.push_front(attempt);
             }
         }
+    }
+
+    fn give_waiting_back(&mut self) {
+        let now = Instant::now();
+        while let Some(attempt) = self.waiting.pop_front() {
+            self.give_back(attempt.message_id, attempt.fence, now);
+        }
+    }
+
+    /// Gives back, uncounted, an attempt that was started and not called.
+    fn give_back(&mut self, id: Uuid, fence: i64, now: Instant) {
+        self.d.shared.book().answered(id, now);
+        let settlement = Settlement::GiveBack { error: String::new() };
+        self.to_settle.push(ToSettle { id, fence, settlement, call: None });
     }
 
     fn ended(&mut self, Ended { call, outcome }: Ended) {
@@ -781,7 +812,7 @@ impl Running {
         for (unclear, standing) in standing {
             let id = unclear.id;
             let Some(row) = book.row(id) else { continue };
-            let (key, lane) = (row.key.clone(), row.lane);
+            let (key, lane, row_attempts) = (row.key.clone(), row.lane, row.attempts);
             match standing {
                 Standing::Startable => book.requeue(id),
                 Standing::Blocking => book.blocked(id),
@@ -791,9 +822,26 @@ impl Running {
                     let settlement = Settlement::GiveBack { error: String::new() };
                     self.to_settle.push(ToSettle { id, fence, settlement, call: None });
                 }
-                Standing::Running(_) => self.unclear.push(Unclear { at: again, ..unclear }),
+                Standing::Running(fence) if self.is_in_hand(id, fence) => {
+                    self.unclear.push(Unclear { at: again, ..unclear });
+                }
+                // Nobody calls for it: its statement was committed after all, or its caller is gone.
+                Standing::Running(fence) => {
+                    let settlement = lost_attempt(row_attempts + 1, &self.policy, rand::random());
+                    self.to_settle.push(ToSettle { id, fence, settlement, call: None });
+                }
             }
         }
+    }
+
+    fn is_in_hand(&self, id: Uuid, fence: i64) -> bool {
+        self.in_flight.contains(&(id, fence))
+            || self.waiting.iter().any(|a| a.message_id == id && a.fence == fence)
+            || self
+                .to_settle
+                .iter()
+                .chain(self.held.iter().map(|(_, item)| item))
+                .any(|i| i.id == id && i.fence == fence)
     }
 
     fn start_blockers(&mut self, now: Instant) {

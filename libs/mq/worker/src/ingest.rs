@@ -281,28 +281,32 @@ impl Session<'_> {
 
     /// Reads a range of the stream and records it, page by page.
     async fn read_range(&mut self, from: u64, to: u64) -> Result<(), SessionError> {
-        let s = &self.ingest.subscription;
         let mut next = from;
         while next <= to {
-            let range =
-                self.ingest.broker.read_range(&s.stream, &s.durable, &s.subject, next, to, PAGE).await?;
-            let last = range.messages.last().map(|m| m.stream_seq);
-            let upto = if range.complete { to } else { last.unwrap_or(next) };
-            if !range.messages.is_empty() {
-                tracing::warn!(
-                    consumer = self.ingest.inbox.consumer(),
-                    from = next,
-                    to = upto,
-                    messages = range.messages.len(),
-                    "read from the stream what the durable had not delivered"
-                );
-            }
-            self.continuity.advance(upto);
-            self.write(range.messages.into_iter().map(Incoming::from).collect(), upto).await?;
-            failpoint!("ingest.range.after");
-            next = upto + 1;
+            next = self.read_page(next, to, PAGE).await? + 1;
         }
         Ok(())
+    }
+
+    /// Reads the beginning of a range and records it; returns up to where.
+    async fn read_page(&mut self, from: u64, to: u64, limit: usize) -> Result<u64, SessionError> {
+        let s = &self.ingest.subscription;
+        let range = self.ingest.broker.read_range(&s.stream, &s.durable, &s.subject, from, to, limit).await?;
+        let last = range.messages.last().map(|m| m.stream_seq);
+        let upto = if range.complete { to } else { last.unwrap_or(from.saturating_sub(1)) };
+        if !range.messages.is_empty() {
+            tracing::warn!(
+                consumer = self.ingest.inbox.consumer(),
+                from,
+                to = upto,
+                messages = range.messages.len(),
+                "read from the stream what the durable had not delivered"
+            );
+        }
+        self.continuity.advance(upto);
+        self.write(range.messages.into_iter().map(Incoming::from).collect(), upto).await?;
+        failpoint!("ingest.range.after");
+        Ok(upto)
     }
 
     /// The durable delivers nothing: is there something that it ought to have delivered?
@@ -315,7 +319,9 @@ impl Session<'_> {
         let owed =
             durable.delivered.stream_seq > recorded || durable.num_pending > 0 || durable.num_ack_pending > 0;
         if owed && last > recorded {
-            self.read_range(first, last).await?;
+            // Page by page, as far as there is room: the next turn goes on.
+            self.read_page(first, last, PAGE.min(self.window.room())).await?;
+            self.idle = 1;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sea_mq_lease::{Holdings, Registry, Role, surplus};
 use sea_mq_observe::{Health, Status, metric};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// An instance that is silent for this long loses its lanes. With the renewal interval it bounds a
@@ -14,9 +14,10 @@ pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(3);
 const RENEWAL: Duration = Duration::from_millis(800);
 
 /// Lanes to hand back: their work has stopped.
-pub(crate) struct Release {
-    pub(crate) role: Arc<str>,
-    pub(crate) lanes: Vec<i16>,
+struct Release {
+    role: Arc<str>,
+    lanes: Vec<i16>,
+    done: oneshot::Sender<()>,
 }
 
 /// What a loop sees of the leases.
@@ -40,10 +41,13 @@ impl Leases {
         }
     }
 
-    /// Hands lanes back; nothing of them may be in hand any more.
+    /// Hands lanes back; nothing of them may be in hand any more. When it returns, what is held now
+    /// says whether they were.
     pub(crate) async fn release(&self, role: &str, lanes: Vec<i16>) {
         // A closed channel means that the keeper leaves, and with it every lane.
-        let _ = self.release.send(Release { role: Arc::from(role), lanes }).await;
+        let (done, handed_over) = oneshot::channel();
+        let _ = self.release.send(Release { role: Arc::from(role), lanes, done }).await;
+        let _ = handed_over.await;
     }
 }
 
@@ -84,7 +88,7 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = due.tick() => self.tick().await,
-                Some(release) = self.releases.recv() => self.hand_back(&release).await,
+                Some(release) = self.releases.recv() => self.hand_back(release).await,
             }
             pulse.beat();
         }
@@ -118,12 +122,13 @@ impl Keeper {
         self.health.set("database", Status::down(why));
     }
 
-    async fn hand_back(&mut self, release: &Release) {
+    async fn hand_back(&mut self, release: Release) {
         match self.registry.release(&release.role, &release.lanes).await {
             Ok(()) => tracing::info!(role = %release.role, lanes = ?release.lanes, "lanes handed over"),
             Err(error) => tracing::warn!(%error, role = %release.role, "lanes could not be handed over yet"),
         }
         self.tick().await;
+        let _ = release.done.send(());
     }
 }
 

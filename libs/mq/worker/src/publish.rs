@@ -17,7 +17,7 @@ use sea_mq_event::LANES;
 use sea_mq_failpoint::failpoint;
 use sea_mq_lease::Holdings;
 use sea_mq_observe::{Health, Progress, metric};
-use sea_mq_outbox::{Claimed, Cursor, News, Outbox, OutboxError, Position, Published, ROLE};
+use sea_mq_outbox::{Claim, Cursor, News, Outbox, OutboxError, Position, Published, ROLE};
 use sea_mq_stream::{Broker, OutageKind, PublishError, Stored, StreamError, StreamFacts};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -58,9 +58,8 @@ enum Fetched {
     News(Result<News, OutboxError>),
     Claimed {
         asked: Vec<Cursor>,
-        per_lane: usize,
         budget: usize,
-        rows: Result<Vec<Claimed>, OutboxError>,
+        claim: Result<Claim, OutboxError>,
     },
     Owned {
         lanes: Vec<i16>,
@@ -112,6 +111,7 @@ struct Running {
     taking: Vec<i16>,
     /// The highest sequence that the stream's present incarnation has acknowledged.
     highest: u64,
+    stopping: bool,
     instance: Uuid,
     poll: Duration,
     look_at: Instant,
@@ -141,6 +141,7 @@ impl Publisher {
             arriving: Vec::new(),
             taking: Vec::new(),
             highest: 0,
+            stopping: false,
             instance: Uuid::nil(),
             poll: Duration::ZERO,
             look_at: now,
@@ -194,6 +195,7 @@ impl Running {
     }
 
     fn stop_claiming(&mut self) {
+        self.stopping = true;
         for lane in self.book.lanes() {
             self.book.leave(lane);
         }
@@ -227,6 +229,11 @@ impl Running {
 
     async fn hand_over(&mut self, holdings: &Arc<Holdings>) {
         let leaving = to_hand_over(holdings, ROLE, LANES);
+        // Whoever was to have a lane may have gone again: then it stays here, and begins anew.
+        for lane in self.book.leaving().into_iter().filter(|lane| !self.stopping && !leaving.contains(lane)) {
+            self.book.disown(lane);
+            self.arriving.push(lane);
+        }
         let done: Vec<i16> = leaving.into_iter().filter(|lane| self.book.leave(*lane)).collect();
         if done.is_empty() {
             return;
@@ -265,13 +272,6 @@ impl Running {
                 let found = take_over(&outbox, &lanes).await;
                 Fetched::Owned { lanes, instance, found }
             }));
-        } else if let Some((asked, budget)) = self.claimable() {
-            let per_lane = PER_LANE;
-            self.fetching = Some(Box::pin(async move {
-                let (rows, bytes) = (i64::try_from(per_lane), i64::try_from(budget));
-                let rows = outbox.claim(&asked, rows.unwrap_or(i64::MAX), bytes.unwrap_or(i64::MAX)).await;
-                Fetched::Claimed { asked, per_lane, budget, rows }
-            }));
         } else if now >= self.promote_at {
             self.promote_at = now + PROMOTE_EVERY;
             let lanes = self.book.lanes();
@@ -293,6 +293,14 @@ impl Running {
                     Fetched::Swept { lane, lowest: outbox.lowest_ready(lane).await }
                 }));
             }
+        } else if let (Some((asked, budget)), Some(seen)) = (self.claimable(), self.snapshot.clone()) {
+            self.book.claiming();
+            self.fetching = Some(Box::pin(async move {
+                let (rows, bytes) = (i64::try_from(PER_LANE), i64::try_from(budget));
+                let (rows, bytes) = (rows.unwrap_or(i64::MAX), bytes.unwrap_or(i64::MAX));
+                let claim = outbox.look_and_claim(&seen, &asked, rows, bytes).await;
+                Fetched::Claimed { asked, budget, claim }
+            }));
         } else if now >= self.look_at
             && let Some(seen) = self.snapshot.clone()
         {
@@ -312,8 +320,8 @@ impl Running {
     async fn fetched(&mut self, fetched: Fetched) {
         match fetched {
             Fetched::News(Ok(news)) => self.heard(news),
-            Fetched::Claimed { asked, per_lane, budget, rows: Ok(rows) } => {
-                self.claimed(&asked, per_lane, budget, rows).await;
+            Fetched::Claimed { asked, budget, claim: Ok(claim) } => {
+                self.claimed(&asked, budget, claim).await;
             }
             // Read in an earlier life: others may have been there since.
             Fetched::Owned { instance, .. } if instance != self.publisher.leases.now().instance => {
@@ -338,7 +346,7 @@ impl Running {
                 self.look_failed(&error);
             }
             Fetched::News(Err(error))
-            | Fetched::Claimed { rows: Err(error), .. }
+            | Fetched::Claimed { claim: Err(error), .. }
             | Fetched::Promoted(Err(error))
             | Fetched::Swept { lowest: Err(error), .. } => self.look_failed(&error),
         }
@@ -371,10 +379,14 @@ impl Running {
         }));
     }
 
-    async fn claimed(&mut self, asked: &[Cursor], per_lane: usize, budget: usize, rows: Vec<Claimed>) {
+    async fn claimed(&mut self, asked: &[Cursor], budget: usize, Claim { from, rows, mut news }: Claim) {
         failpoint!("publish.claim.after");
         let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
-        let hold = self.book.take(asked, rows, per_lane, bytes >= budget);
+        let hold = self.book.take(asked, &from, rows, PER_LANE, bytes >= budget);
+        // What came up on the lanes that were read has been read with them.
+        news.lanes.retain(|(lane, _)| !asked.iter().any(|cursor| cursor.lane == *lane));
+        self.book.heard(&news.lanes);
+        self.snapshot = Some(news.snapshot);
         self.hold(&hold).await;
     }
 

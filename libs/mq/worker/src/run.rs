@@ -83,20 +83,24 @@ pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) 
 /// Everything that has to be there.
 struct Started {
     pool: sqlx::PgPool,
+    /// The leases' own connections: renewing must not wait for the work that it keeps.
+    leasing: sqlx::PgPool,
     publishing: Broker,
     consuming: Broker,
 }
 
 impl Started {
     async fn wait_for(settings: &Settings, health: &Health) -> Result<Self, WorkerError> {
-        let pool = start::database(settings, health).await?;
+        let subscriptions = u32::try_from(settings.subscriptions.len()).unwrap_or(u32::MAX);
+        let pool = start::database(settings, health, 6 + 12 * subscriptions.min(8)).await?;
+        let leasing = start::database(settings, health, 2).await?;
         health.set("database", Status::Up);
         // Two connections: a message that breaks the consumer's leaves the publisher's alone.
         let publishing = start::broker(settings, health, "publisher").await?;
         let consuming = start::broker(settings, health, "consumer").await?;
         health.set("nats", Status::Up);
         start::topology(settings, &publishing, health).await?;
-        Ok(Self { pool, publishing, consuming })
+        Ok(Self { pool, leasing, publishing, consuming })
     }
 
     async fn run(
@@ -116,8 +120,8 @@ impl Started {
             roles.push(role(inbox.dispatch_role().to_owned(), LANES));
         }
         let name = format!("{}:{}", hostname(), std::process::id());
-        let (keeper, leases) = Keeper::new(self.pool.clone(), name, roles, health.clone());
-        let keeping = tokio::spawn(keeper.run(leases_stop.clone()));
+        let (keeper, leases) = Keeper::new(self.leasing.clone(), name, roles, health.clone());
+        let mut keeping = tokio::spawn(keeper.run(leases_stop.clone()));
 
         let outbox = Outbox::new(self.pool.clone());
         let progress = Progress::new("publish", STALLED);
@@ -151,6 +155,7 @@ impl Started {
             // First: once told to stop, a task that ends is as it should be.
             biased;
             () = stop.cancelled() => Ok(()),
+            _ = &mut keeping => Err(WorkerError::TaskEnded("leases".to_owned())),
             name = tasks.one_ended() => Err(WorkerError::TaskEnded(name)),
             why = self.publishing.closed() => Err(WorkerError::BrokerGone(why)),
             why = self.consuming.closed() => Err(WorkerError::BrokerGone(why)),

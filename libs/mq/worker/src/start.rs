@@ -15,13 +15,14 @@ use crate::leases::in_one_line;
 use crate::run::WorkerError;
 
 const AGAIN: Duration = Duration::from_millis(500);
-/// Connections: ingest, dispatch (several statements at once), publisher, leases, gauges.
-const CONNECTIONS: u32 = 12;
-
-/// The database, once it is there and its schema is what this program knows.
-pub(crate) async fn database(settings: &Settings, health: &Health) -> Result<PgPool, WorkerError> {
+/// At most `connections` to the database, once it is there and its schema is what this program knows.
+pub(crate) async fn database(
+    settings: &Settings,
+    health: &Health,
+    connections: u32,
+) -> Result<PgPool, WorkerError> {
     let options = ConnectOptions {
-        max_connections: CONNECTIONS,
+        max_connections: connections,
         application_name: format!("sea-mq-worker {}", settings.context),
         ..ConnectOptions::default()
     };

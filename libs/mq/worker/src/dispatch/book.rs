@@ -152,7 +152,14 @@ impl Book {
                 OpenState::Running => {
                     aggregate.head = Head::Running(id);
                     self.known.insert(id);
-                    self.running.insert(id, Running { row: found.row.clone(), probe: false, calling: false });
+                    // Its call may still run here, from an earlier life: then it keeps its slot.
+                    let row = found.row.clone();
+                    let own = self.running.entry(id);
+                    own.and_modify(|running| running.row = row.clone()).or_insert(Running {
+                        row,
+                        probe: false,
+                        calling: false,
+                    });
                     left_open.push(found);
                 }
                 OpenState::Waiting | OpenState::Dying | OpenState::Holding => {
@@ -185,6 +192,20 @@ impl Book {
             }
             aggregate.lane != lane
         });
+        self.running.retain(|id, running| {
+            let gone = running.row.lane == lane && !running.calling;
+            if gone {
+                known.remove(id);
+            }
+            !gone
+        });
+        // Orders of a lane that is no longer owned would be a zombie's.
+        let unwritten = &mut self.unwritten;
+        self.orders.retain(|order| match order {
+            Order::PutBehind(id) | Order::Defer(id) => unwritten.get(id).is_none_or(|(of, _)| *of != lane),
+            Order::Load { lane: of, .. } => *of != lane,
+        });
+        unwritten.retain(|_, (of, _)| *of != lane);
     }
 
     pub(crate) fn lanes(&self) -> Vec<i16> {
@@ -203,6 +224,12 @@ impl Book {
             state.leaving = true;
         }
         !self.running.values().any(|running| running.row.lane == lane)
+            && !self.unwritten.values().any(|(of, _)| *of == lane)
+    }
+
+    /// The lanes that are to be handed over.
+    pub(crate) fn leaving(&self) -> Vec<i16> {
+        self.lanes.iter().filter(|(_, state)| state.leaving).map(|(lane, _)| *lane).collect()
     }
 
     /// Somebody else records, or did: what is recorded has to be looked for.
@@ -425,12 +452,12 @@ impl Book {
         at_once > 0 && self.calls < at_once + self.ahead
     }
 
-    /// False for an attempt that waits for its call while its type has begun to fail: it is not the
-    /// probe, so it goes back uncounted.
+    /// False for an attempt that waits for its call while its lane was lost, or its type has begun to
+    /// fail and it is not the probe: it goes back uncounted.
     pub(crate) fn may_be_called(&self, id: Uuid) -> bool {
-        self.running
-            .get(&id)
-            .is_none_or(|running| running.probe || !self.turns.is_failing(&running.row.event_type))
+        self.running.get(&id).is_some_and(|running| {
+            self.owns(running.row.lane) && (running.probe || !self.turns.is_failing(&running.row.event_type))
+        })
     }
 
     fn start_alone(&mut self) -> Option<Uuid> {
@@ -477,6 +504,22 @@ impl Book {
         free
     }
 
+    /// A reserved row was not recorded here: its reservation ends, unless it has turned out to run.
+    pub(crate) fn unreserve(&mut self, id: Uuid) {
+        if self.running.get(&id).is_some_and(|running| running.row.pos == i64::MAX) {
+            self.finished(id);
+        } else {
+            self.give_up_slot(id);
+        }
+    }
+
+    fn give_up_slot(&mut self, id: Uuid) {
+        if let Some(running) = self.running.get_mut(&id).filter(|running| running.calling) {
+            running.calling = false;
+            self.calls -= 1;
+        }
+    }
+
     /// A reserved row was recorded at this place.
     pub(crate) fn placed(&mut self, id: Uuid, pos: i64) {
         if let Some(running) = self.running.get_mut(&id) {
@@ -491,10 +534,7 @@ impl Book {
 
     /// The call of an attempt has ended, whatever it brought.
     pub(crate) fn answered(&mut self, id: Uuid, now: Instant) {
-        if let Some(running) = self.running.get_mut(&id).filter(|running| running.calling) {
-            running.calling = false;
-            self.calls -= 1;
-        }
+        self.give_up_slot(id);
         if self.alone == Some(id) {
             self.alone = None;
             self.next_alone = Some(now + BETWEEN_ALONE);
@@ -555,12 +595,20 @@ impl Book {
     /// A row that was to be started could not be: it keeps its place.
     pub(crate) fn requeue(&mut self, id: Uuid) {
         let Some(running) = self.end(id) else { return };
-        let Some(aggregate) = self.aggregates.get_mut(&running.row.key) else { return };
-        if aggregate.head == Head::Running(id) {
-            aggregate.head = Head::Free;
-            self.known.insert(id);
-            self.turns.add(&running.row);
-            aggregate.queue.push_front(running.row);
+        match self.aggregates.get_mut(&running.row.key) {
+            Some(aggregate) if aggregate.head == Head::Running(id) => {
+                aggregate.head = Head::Free;
+                self.known.insert(id);
+                self.turns.add(&running.row);
+                aggregate.queue.push_front(running.row);
+            }
+            // Its lane began anew in between: it is to be read again.
+            Some(_) | None => {
+                if let Some(lane) = self.lanes.get_mut(&running.row.lane) {
+                    lane.cursor = lane.cursor.min(running.row.pos - 1);
+                    (lane.caught_up, lane.dirty) = (false, true);
+                }
+            }
         }
     }
 

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Letters that are sent at once.
 const GROUP: i64 = 64;
 
-/// A message whose letter is stored, or which was settled otherwise meanwhile.
+/// A message whose letter is stored.
 pub(super) struct Closed {
     pub(super) id: Uuid,
     pub(super) key: AggregateKey,
@@ -94,9 +94,8 @@ impl Letters {
                 let held = self.hold && matches!(key, AggregateKey::Aggregate(..));
                 let _ = self.closed.send(Closed { id, key, lane, held });
             }
-            Ok(false) => {
-                let _ = self.closed.send(Closed { id, key, lane, held: false });
-            }
+            // Settled otherwise meanwhile: its aggregate's owner finds out how.
+            Ok(false) => {}
             Err(error) => {
                 tracing::warn!(message_id = %id, consumer, error = in_one_line(&error), "a dead letter is stored, its mark follows");
             }

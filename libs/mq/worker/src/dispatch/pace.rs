@@ -49,6 +49,10 @@ impl Pace {
         self.quiet_until = Some(self.quiet_until.map_or(until, |at| at.max(until)));
     }
 
+    pub(crate) fn is_down(&self) -> bool {
+        self.down
+    }
+
     /// The handler is down, or up again. True when that is a change.
     pub(crate) fn set_down(&mut self, down: bool) -> bool {
         std::mem::replace(&mut self.down, down) != down

@@ -47,12 +47,11 @@ impl<'a> Recorder<'a> {
         loop {
             match self.ingest.inbox.record(&self.right, &group).await {
                 Ok(Recorded::New(new)) => {
-                    let recording = self.recorded(group, &new, &reserved).await;
                     if tries > 0 {
                         // An earlier try may have recorded rows that this one knows as duplicates.
                         self.ingest.shared.book().look_again();
                     }
-                    return recording;
+                    return self.recorded(group, &new, &reserved).await;
                 }
                 Ok(Recorded::LeaseLost) => return self.lost(&reserved),
                 Err(error) if error.refuses_data() => {
@@ -93,7 +92,7 @@ impl<'a> Recorder<'a> {
     fn lost(&self, reserved: &[Uuid]) -> Recording {
         let mut book = self.ingest.shared.book();
         for id in reserved {
-            book.finished(*id);
+            book.unreserve(*id);
         }
         Recording::LeaseLost
     }
@@ -114,6 +113,8 @@ impl<'a> Recorder<'a> {
                         book.placed(id, *pos);
                         attempts.push(first_attempt(row));
                     }
+                    // It was refused, and is recorded bare.
+                    Some(_) if was_reserved && row.unusable.is_some() => book.finished(id),
                     Some(pos) if was_reserved => {
                         book.placed(id, *pos);
                         book.requeue(id);
@@ -161,10 +162,8 @@ impl<'a> Recorder<'a> {
                     let mut book = self.ingest.shared.book();
                     for (id, how) in settled {
                         match how {
-                            Settled::Done => book.blocked(id),
-                            Settled::AlreadyProcessed | Settled::Outdated | Settled::Held => {
-                                book.finished(id)
-                            }
+                            Settled::Done | Settled::Held => book.blocked(id),
+                            Settled::AlreadyProcessed | Settled::Outdated => book.finished(id),
                         }
                     }
                     return;

@@ -9,7 +9,7 @@
 //!
 //! Of one aggregate at most one event is in flight, and always the first of its queue.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use sea_mq_outbox::{Claimed, Cursor, Position};
@@ -62,6 +62,8 @@ pub(crate) struct Book {
     later: Vec<Key>,
     bytes: usize,
     in_flight: usize,
+    /// Aggregates of which an event was parked while a claim was under way.
+    parked_since: HashSet<Key>,
 }
 
 fn key_of(row: &Claimed) -> Key {
@@ -108,6 +110,11 @@ impl Book {
         self.lanes.get(&lane).is_some_and(|state| state.in_hand.is_empty())
     }
 
+    /// The lanes that are to be handed over.
+    pub(crate) fn leaving(&self) -> Vec<i16> {
+        self.lanes.iter().filter(|(_, state)| state.leaving).map(|(lane, _)| *lane).collect()
+    }
+
     /// Drops the queued rows of a lane that are not in flight.
     fn drop_unsent(&mut self, lane: i16) {
         let (lanes, bytes) = (&mut self.lanes, &mut self.bytes);
@@ -149,11 +156,17 @@ impl Book {
         cursors
     }
 
-    /// Takes claimed rows in hand. `asked` are the cursors of the claim, `per_lane` its bound, and
-    /// `cut` whether the byte bound ended it. Returns the rows to hold behind a parked one.
+    /// A claim begins: what is parked from here on may be missing from its answer.
+    pub(crate) fn claiming(&mut self) {
+        self.parked_since.clear();
+    }
+
+    /// Takes claimed rows in hand. `asked` are the cursors that the claim was made with, `from` where
+    /// it read from after stepping back, `per_lane` its bound, and `cut` whether the byte bound ended it. Returns the rows to hold behind a parked one.
     pub(crate) fn take(
         &mut self,
         asked: &[Cursor],
+        from: &[Cursor],
         rows: Vec<Claimed>,
         per_lane: usize,
         cut: bool,
@@ -161,18 +174,24 @@ impl Book {
         let mut count: HashMap<i16, usize> = HashMap::new();
         let mut hold = Vec::new();
         // A lane that was lost and taken again while the claim was under way begins anew.
-        let asked: Vec<&Cursor> = asked
+        let valid: HashMap<i16, i64> = asked
             .iter()
             .filter(|c| self.lanes.get(&c.lane).is_some_and(|state| state.cursor == c.after))
+            .map(|c| (c.lane, c.after))
             .collect();
-        for row in rows.into_iter().filter(|row| asked.iter().any(|c| c.lane == row.lane)) {
+        for cursor in from.iter().filter(|c| valid.contains_key(&c.lane)) {
+            if let Some(state) = self.lanes.get_mut(&cursor.lane) {
+                state.cursor = cursor.after;
+            }
+        }
+        for row in rows.into_iter().filter(|row| valid.contains_key(&row.lane)) {
             *count.entry(row.lane).or_default() += 1;
             let Some(state) = self.lanes.get_mut(&row.lane) else { continue };
             state.cursor = state.cursor.max(row.seq);
             if state.in_hand.contains(&row.seq) {
                 continue;
             }
-            if row.behind_parked {
+            if row.behind_parked || self.parked_since.contains(&key_of(&row)) {
                 hold.push(row.id);
             } else {
                 state.in_hand.insert(row.seq);
@@ -180,13 +199,13 @@ impl Book {
                 enqueue(&mut self.queues, &mut self.turn, row);
             }
         }
-        for cursor in asked {
-            let taken = count.get(&cursor.lane).copied().unwrap_or(0);
-            if let Some(state) = self.lanes.get_mut(&cursor.lane)
+        for (lane, before) in valid {
+            let taken = count.get(&lane).copied().unwrap_or(0);
+            if let Some(state) = self.lanes.get_mut(&lane)
                 && taken < per_lane
                 && !cut
             {
-                state.drained = true;
+                (state.drained, state.cursor) = (true, state.cursor.max(before));
             }
         }
         hold
@@ -267,6 +286,7 @@ impl Book {
     /// The event was parked: it leaves, and those queued behind it are returned to be held.
     pub(crate) fn parked(&mut self, row: &Claimed) -> Vec<Uuid> {
         self.in_flight -= 1;
+        self.parked_since.insert(key_of(row));
         let Some(queue) = self.queues.remove(&key_of(row)) else { return Vec::new() };
         let state = self.lanes.get_mut(&row.lane);
         if let Some(state) = state {

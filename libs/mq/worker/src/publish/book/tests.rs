@@ -38,7 +38,7 @@ fn owning(lane: i16) -> Book {
 
 fn take(book: &mut Book, rows: Vec<Claimed>) -> Vec<Uuid> {
     let asked = book.cursors(100);
-    book.take(&asked, rows, 100, false)
+    book.take(&asked, &asked, rows, 100, false)
 }
 
 fn sendable(book: &mut Book, now: Instant) -> Vec<i64> {
@@ -121,9 +121,38 @@ fn a_claim_of_an_earlier_ownership_is_ignored() {
     let asked = book.cursors(100);
     book.disown(1);
     book.own(1, Some(&Position { lane: 1, floor: 7, snapshot: None }));
-    book.take(&asked, vec![row(1, 3, None)], 100, false);
+    book.take(&asked, &asked, vec![row(1, 3, None)], 100, false);
     assert!(!book.is_busy());
     assert_eq!(book.cursors(100), [Cursor { lane: 1, after: 7 }]);
+}
+
+#[test]
+fn what_came_up_below_a_cursor_is_taken_before_what_lies_above() {
+    let mut book = owning(1);
+    take(&mut book, vec![row(1, 10, None)]);
+    book.heard(&[(1, 20)]);
+    let (asked, from) = (book.cursors(100), [Cursor { lane: 1, after: 4 }]);
+    assert_eq!(asked, [Cursor { lane: 1, after: 10 }]);
+    book.take(&asked, &from, vec![row(1, 5, Some("a")), row(1, 20, Some("a"))], 100, false);
+    assert_eq!(sendable(&mut book, Instant::now()), [10, 5], "20 waits for 5");
+    assert!(book.cursors(100).is_empty());
+    book.heard(&[(1, 5)]);
+    let (asked, from) = (book.cursors(100), [Cursor { lane: 1, after: 4 }]);
+    book.take(&asked, &from, vec![row(1, 5, Some("a")), row(1, 6, None)], 2, false);
+    assert_eq!(book.cursors(100), [Cursor { lane: 1, after: 6 }], "a full page goes on from its end");
+}
+
+#[test]
+fn an_event_claimed_before_its_predecessor_was_parked_is_held() {
+    let (mut book, now) = (owning(1), Instant::now());
+    take(&mut book, vec![row(1, 4, Some("a"))]);
+    let first = book.next_to_send(now).unwrap().row;
+    book.heard(&[(1, 9)]);
+    book.claiming();
+    let asked = book.cursors(100);
+    book.parked(&first);
+    let held = book.take(&asked, &asked, vec![row(1, 9, Some("a"))], 100, false);
+    assert_eq!(held, [Uuid::from_u128(9)]);
 }
 
 #[test]
