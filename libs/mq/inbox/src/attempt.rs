@@ -41,14 +41,14 @@ const START: &str = "
     wanted AS MATERIALIZED (SELECT unnest($3::uuid[]) AS message_id LIMIT cardinality($3)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-        WHERE m.consumer = $2 AND m.state IN ('ready', 'waiting', 'behind')
+        WHERE m.consumer || '' = $2 AND m.state IN ('ready', 'waiting', 'behind')
           AND EXISTS (SELECT FROM alive)
           AND (SELECT l.holder = $1 FROM mq_leases l WHERE l.role = $4 AND l.lane = m.lane)
         FOR NO KEY UPDATE OF m SKIP LOCKED)
     UPDATE inbox_messages m
     SET state = 'running', fence = m.fence + 1, attempts = m.attempts + 1, next_attempt_at = NULL
     FROM free
-    WHERE m.consumer = $2 AND m.message_id = free.message_id
+    WHERE m.consumer || '' = $2 AND m.message_id = free.message_id
     RETURNING m.message_id, m.fence, m.attempts, m.subject, m.event_type, m.event_version,
               m.aggregate_type, m.aggregate_id, m.headers, m.body";
 

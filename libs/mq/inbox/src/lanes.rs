@@ -268,11 +268,11 @@ impl Inbox {
             "WITH wanted AS MATERIALIZED (SELECT unnest($2::uuid[]) AS message_id LIMIT cardinality($2)),
              free AS (
                  SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-                 WHERE m.consumer = $1 AND m.state IN ('ready', 'waiting', 'behind')
+                 WHERE m.consumer || '' = $1 AND m.state IN ('ready', 'waiting', 'behind')
                  FOR NO KEY UPDATE OF m SKIP LOCKED)
              UPDATE inbox_messages m
              SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => $3)
-             FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id",
+             FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id",
         )
         .bind(&self.consumer)
         .bind(messages)
@@ -295,7 +295,7 @@ impl Inbox {
                    AND attempts = 0 AND next_attempt_at > clock_timestamp()
                  FOR NO KEY UPDATE SKIP LOCKED)
              UPDATE inbox_messages m SET next_attempt_at = clock_timestamp()
-             FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id",
+             FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id",
         )
         .bind(&self.consumer)
         .bind(lanes)

@@ -57,30 +57,31 @@ pub enum Settled {
     Held,
 }
 
-// The LIMIT changes nothing but what the planner expects, here and in the other statements that find
-// rows by id: few, so that it searches the primary key for each. Plans are kept while a new table
-// fills up, and one that reads the whole of an empty table would be kept as well.
+// Rows are found by their ids, and everything else is written so that no plan can find them otherwise,
+// here and in the other statements that take ids. Plans are kept while a new table fills up, and are
+// made anew when few rows are ready or running; both times the planner takes every index for tiny.
+// - The LIMIT makes it expect few rows, so that it searches the primary key for each.
+// - `consumer || ''`: a plain condition would offer a walk over the whole primary key.
+// - `state || ''`: a plain condition would offer the index of rows in that state, which is full of
+//   dead entries while an old transaction is open.
 const PROCESSED: &str = "
     WITH wanted AS MATERIALIZED (
         SELECT DISTINCT w.message_id FROM (SELECT unnest($2::uuid[]) LIMIT cardinality($2)) w (message_id)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-        WHERE m.consumer = $1 AND m.state <> 'processed'
+        WHERE m.consumer || '' = $1 AND m.state <> 'processed'
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
         SET state = 'processed', processed_at = clock_timestamp(), next_attempt_at = NULL, last_error = NULL,
             suspect = false, holding = false, headers = NULL, body = NULL
-        FROM free WHERE m.consumer = $1 AND m.message_id = free.message_id
+        FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id
         RETURNING m.message_id)
     SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed', m.message_id IS NOT NULL
     FROM wanted w
     LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
 
-// Rows are found by their ids; `state || ''` keeps it so. A plain `state = 'running'` would offer the
-// index of running rows, which the planner takes for tiny and which, while an old transaction is
-// open, is full of dead entries. The same holds wherever it is written so in this crate.
 const RETRY: &str = "
     WITH wanted AS MATERIALIZED (
         SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::float8[], $5::text[], $6::boolean[], $7::boolean[])
@@ -88,7 +89,7 @@ const RETRY: &str = "
         LIMIT cardinality($2)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-        WHERE m.consumer = $1 AND m.state || '' = 'running' AND m.fence = w.fence
+        WHERE m.consumer || '' = $1 AND m.state || '' = 'running' AND m.fence = w.fence
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
@@ -96,13 +97,13 @@ const RETRY: &str = "
             last_error = coalesce(w.error, m.last_error),
             suspect = CASE WHEN w.give_back THEN m.suspect ELSE w.suspect END, attempts = m.attempts - w.give_back::integer
         FROM wanted w, free
-        WHERE m.consumer = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
+        WHERE m.consumer || '' = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
         RETURNING m.message_id)
     SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed',
            m.state = 'running' AND m.fence = w.fence
     FROM wanted w
     LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
 
 // Raising the fence shuts out every attempt that still runs: from here on the message is processed
 // only if it already was.
@@ -112,19 +113,19 @@ const GIVE_UP: &str = "
         LIMIT cardinality($2)),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-        WHERE m.consumer = $1 AND m.state || '' = 'running' AND m.fence = w.fence
+        WHERE m.consumer || '' = $1 AND m.state || '' = 'running' AND m.fence = w.fence
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
         SET state = 'dying', fence = m.fence + 1, dead_reason = w.reason, last_error = w.error, suspect = false
         FROM wanted w, free
-        WHERE m.consumer = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
+        WHERE m.consumer || '' = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
         RETURNING m.message_id)
     SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed',
            m.state = 'running' AND m.fence = w.fence
     FROM wanted w
     LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
 
 impl Inbox {
     /// Marks messages processed. Order of the answer is not that of the question.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_mq_inbox::{Arrival, Processed, Retry};
 use uuid::Uuid;
 
-use crate::support::{Context, arrival, completing, outcome, run};
+use crate::support::{Context, arrival, completing, lane_of, outcome, run};
 
 fn retry(message_id: Uuid, fence: i64) -> Retry {
     Retry { message_id, fence, delay: Duration::ZERO, error: None, suspect: false, give_back: false }
@@ -106,4 +106,16 @@ async fn a_buried_instance_starts_nothing() {
     context.bury().await;
     assert!(context.inbox.start(context.instance(), &[id]).await.unwrap().is_empty());
     assert_eq!(context.row(id).await, "ready 0 0 0");
+}
+
+#[tokio::test]
+async fn whoever_lost_the_lane_starts_nothing_on_it_though_it_lives() {
+    let context = Context::new().await;
+    let (lost, kept) = (context.ready("a", 1).await[0], context.ready("b", 1).await[0]);
+    let role = context.inbox.dispatch_role();
+    assert_ne!(lane_of("a"), lane_of("b"));
+    context.registry.release(role, &[lane_of("a")]).await.unwrap();
+    let started = context.inbox.start(context.instance(), &[lost, kept]).await.unwrap();
+    assert_eq!(started.iter().map(|a| a.message_id).collect::<Vec<_>>(), [kept]);
+    assert_eq!(context.row(lost).await, "ready 0 0 0");
 }

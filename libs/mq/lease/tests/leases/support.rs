@@ -66,17 +66,6 @@ pub async fn count(connection: &mut PgConnection, sql: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(connection).await.unwrap()
 }
 
-pub async fn backend(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT pg_backend_pid()::bigint").fetch_one(pool).await.unwrap()
-}
-
-/// Returns once the backend waits for somebody's lock: the condition itself ends the wait.
-pub async fn until_blocked(observer: &mut PgConnection, pid: i64) {
-    let blocked = format!("SELECT count(*) FROM pg_locks WHERE pid = {pid} AND NOT granted");
-    let seen = async { while count(observer, &blocked).await == 0 {} };
-    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("the statement waits for the lock");
-}
-
 /// The lanes of a role, in order.
 pub fn lanes(holdings: &Holdings, role: &str) -> Vec<i16> {
     holdings.of(role).map(|lease| lease.lane).collect()

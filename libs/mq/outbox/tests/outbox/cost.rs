@@ -172,3 +172,17 @@ async fn history_and_open_transactions_cost_nothing() {
     assert_eq!(full.publisher.publish().await.len(), 1, "and the late row is found");
     run(&mut reader, "COMMIT").await;
 }
+
+/// Statements keep the plan that was made while the table was empty until somebody analyses it: the
+/// first minute of a new installation.
+#[tokio::test]
+async fn a_table_that_fills_up_stays_as_fast_under_the_plans_of_an_empty_one() {
+    let mut fresh = Measured::new().await;
+    let mut rounds = Vec::new();
+    for _round in 0..150 {
+        rounds.push(fresh.round().await);
+    }
+    let (early, late) = (median(&rounds[10..20]), median(&rounds[140..]));
+    assert!(late.finding <= early.finding * 6 / 5, "{early:?} at first, {late:?} after 150 groups");
+    assert!(late.marking <= early.marking * 6 / 5 + BATCH, "{early:?} at first, {late:?} after 150 groups");
+}

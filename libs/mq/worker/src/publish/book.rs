@@ -127,6 +127,8 @@ impl Book {
                 *bytes = bytes.saturating_sub(row.payload.len());
                 if let Some(state) = lanes.get_mut(&lane) {
                     state.in_hand.remove(&row.seq);
+                    // The floor that is kept must not pass what was not sent.
+                    state.cursor = state.cursor.min(row.seq - 1);
                 }
             }
             keep == 1

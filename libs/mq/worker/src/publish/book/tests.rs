@@ -108,11 +108,13 @@ fn a_lane_is_left_once_nothing_of_it_is_in_hand() {
     take(&mut book, vec![row(1, 1, Some("a")), row(1, 2, Some("a"))]);
     let first = book.next_to_send(now).unwrap().row;
     assert!(!book.leave(1));
+    assert_eq!(book.floors(), [(1, 0)], "the next owner reads both again");
     assert_eq!(sendable(&mut book, now), Vec::<i64>::new());
     book.acked(&first);
     assert!(!book.leave(1), "not marked yet");
     book.marked(&[(1, 1)]);
     assert!(book.leave(1));
+    assert_eq!(book.floors(), [(1, 1)], "and finds what was never sent");
 }
 
 #[test]
