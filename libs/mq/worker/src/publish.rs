@@ -382,9 +382,10 @@ impl Running {
     async fn claimed(&mut self, asked: &[Cursor], budget: usize, Claim { from, rows, mut news }: Claim) {
         failpoint!("publish.claim.after");
         let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
+        // What came up on the lanes that were read has been read with them, unless the lane has changed
+        // since: then its rows are not taken, and it is only heard of.
+        news.lanes.retain(|(lane, _)| !asked.iter().any(|cursor| cursor.lane == *lane && self.book.stands_at(*cursor)));
         let hold = self.book.take(asked, &from, rows, PER_LANE, bytes >= budget);
-        // What came up on the lanes that were read has been read with them.
-        news.lanes.retain(|(lane, _)| !asked.iter().any(|cursor| cursor.lane == *lane));
         self.book.heard(&news.lanes);
         self.snapshot = Some(news.snapshot);
         self.hold(&hold).await;

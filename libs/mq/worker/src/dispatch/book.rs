@@ -140,7 +140,8 @@ impl Book {
     /// Returns the attempts that a former owner left open.
     pub(crate) fn adopt(&mut self, lane: i16, floor: i64, open: Vec<OpenRow>) -> Vec<OpenRow> {
         self.forget(lane);
-        self.lanes.insert(lane, Lane { cursor: floor, ..Lane::default() });
+        // Dirty: a reading that was under way for an earlier ownership shows nothing of this one.
+        self.lanes.insert(lane, Lane { cursor: floor, dirty: true, ..Lane::default() });
         let mut left_open = Vec::new();
         for found in open {
             let (key, id) = (found.row.key.clone(), found.row.message_id);

@@ -158,6 +158,11 @@ impl Book {
         cursors
     }
 
+    /// True when the lane is owned and its cursor is where it was.
+    pub(crate) fn stands_at(&self, cursor: Cursor) -> bool {
+        self.lanes.get(&cursor.lane).is_some_and(|state| state.cursor == cursor.after)
+    }
+
     /// A claim begins: what is parked from here on may be missing from its answer.
     pub(crate) fn claiming(&mut self) {
         self.parked_since.clear();
@@ -178,7 +183,7 @@ impl Book {
         // A lane that was lost and taken again while the claim was under way begins anew.
         let valid: HashMap<i16, i64> = asked
             .iter()
-            .filter(|c| self.lanes.get(&c.lane).is_some_and(|state| state.cursor == c.after))
+            .filter(|c| self.stands_at(**c))
             .map(|c| (c.lane, c.after))
             .collect();
         for cursor in from.iter().filter(|c| valid.contains_key(&c.lane)) {
