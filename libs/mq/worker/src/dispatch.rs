@@ -771,7 +771,7 @@ impl Running {
             _any if processed => book.finished(item.id),
             Settlement::GiveBack { .. } => book.returned(item.id),
             Settlement::Processed | Settlement::Retry { .. } | Settlement::GiveUp { .. } => {
-                book.blocked(item.id)
+                book.blocked(item.id);
             }
         }
         drop(book);

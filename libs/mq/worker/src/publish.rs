@@ -384,7 +384,9 @@ impl Running {
         let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
         // What came up on the lanes that were read has been read with them, unless the lane has changed
         // since: then its rows are not taken, and it is only heard of.
-        news.lanes.retain(|(lane, _)| !asked.iter().any(|cursor| cursor.lane == *lane && self.book.stands_at(*cursor)));
+        news.lanes.retain(|(lane, _)| {
+            !asked.iter().any(|cursor| cursor.lane == *lane && self.book.stands_at(*cursor))
+        });
         let hold = self.book.take(asked, &from, rows, PER_LANE, bytes >= budget);
         self.book.heard(&news.lanes);
         self.snapshot = Some(news.snapshot);
@@ -549,7 +551,7 @@ impl Running {
         match seen {
             Ok(facts) => self.incarnation = Some(facts.created),
             Err(error) => {
-                tracing::warn!(error = in_one_line(&error), "the event stream could not be looked at")
+                tracing::warn!(error = in_one_line(&error), "the event stream could not be looked at");
             }
         }
     }

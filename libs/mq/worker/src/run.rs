@@ -142,7 +142,7 @@ impl Started {
             outbox,
             inboxes,
             subscriptions: settings.subscriptions.clone(),
-            retention: settings.retention.clone(),
+            retention: settings.retention,
             publishing: self.publishing.clone(),
             consuming: self.consuming.clone(),
             leases,

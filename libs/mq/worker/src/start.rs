@@ -140,7 +140,10 @@ pub(crate) async fn topology(
             TopologyMode::Verify => look(broker, &declared).await,
         };
         match standing {
-            Ok(None) => return Ok(health.set("topology", Status::Up)),
+            Ok(None) => {
+                health.set("topology", Status::Up);
+                return Ok(());
+            }
             Ok(Some(absent)) => waits.on(&absent).await,
             Err(error @ WorkerError::Topology(_)) => return Err(error),
             Err(WorkerError::Stream(

@@ -164,7 +164,7 @@ impl Book {
                     left_open.push(found);
                 }
                 OpenState::Waiting | OpenState::Dying | OpenState::Holding => {
-                    aggregate.head = Head::Blocked(id)
+                    aggregate.head = Head::Blocked(id);
                 }
                 OpenState::Behind => aggregate.behind = true,
             }

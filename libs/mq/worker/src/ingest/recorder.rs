@@ -181,7 +181,7 @@ impl<'a> Recorder<'a> {
     async fn without_refused(&self, mut group: Vec<Arrival>) -> Vec<Arrival> {
         // The recorded sequence must not pass a message that is not recorded.
         let right = sea_mq_inbox::Ingest { recorded_seq: 0, ..self.right.clone() };
-        let mut parts = vec![0..group.len()];
+        let mut parts: Vec<_> = std::iter::once(0..group.len()).collect();
         while let Some(part) = parts.pop() {
             let mut rows = group[part.clone()].to_vec();
             for row in &mut rows {

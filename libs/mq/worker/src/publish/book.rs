@@ -181,11 +181,8 @@ impl Book {
         let mut count: HashMap<i16, usize> = HashMap::new();
         let mut hold = Vec::new();
         // A lane that was lost and taken again while the claim was under way begins anew.
-        let valid: HashMap<i16, i64> = asked
-            .iter()
-            .filter(|c| self.stands_at(**c))
-            .map(|c| (c.lane, c.after))
-            .collect();
+        let valid: HashMap<i16, i64> =
+            asked.iter().filter(|c| self.stands_at(**c)).map(|c| (c.lane, c.after)).collect();
         for cursor in from.iter().filter(|c| valid.contains_key(&c.lane)) {
             if let Some(state) = self.lanes.get_mut(&cursor.lane) {
                 state.cursor = cursor.after;
