@@ -59,10 +59,15 @@ async fn read<T>(
     mut take: impl FnMut(&Message, Place) -> Result<T, TestkitError>,
 ) -> Result<Vec<T>, TestkitError> {
     let doing = || format!("reading all of stream {stream}");
-    let mut found = match jetstream.get_stream(stream).await {
-        Ok(found) => found,
-        Err(error) if is_missing(&error.kind()) => return Ok(Vec::new()),
-        Err(error) => return Err(TestkitError::broker(doing())(error)),
+    // A stream that has just lost its leader answers nobody until the next one is elected.
+    let mut elections = 0;
+    let mut found = loop {
+        match jetstream.get_stream(stream).await {
+            Ok(found) => break found,
+            Err(error) if is_missing(&error.kind()) => return Ok(Vec::new()),
+            Err(_) if elections < 5 => elections += 1,
+            Err(error) => return Err(TestkitError::broker(doing())(error)),
+        }
     };
     let info = found.info().await.map_err(TestkitError::broker(doing()))?;
     let (incarnation, mut left) = (micros(info.created), info.state.messages);
