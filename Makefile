@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python3 -m pip --quiet --disable-pip-version-check
 # The folder of Debian's Postgres 15, for test-pg15.
 PG15_BIN ?= /usr/lib/postgresql/15/bin
 # Crates whose tests talk to Postgres.
-PG_CRATES := sea-mq-stack sea-mq-database sea-mq-lease sea-mq-outbox sea-mq-inbox
+PG_CRATES := sea-mq-stack sea-mq-database
 # Crates whose tests talk to NATS.
 NATS_CRATES := sea-mq-stack sea-mq-stream
 PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
