@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use sea_mq_config::Subscription;
 use sea_mq_failpoint::failpoint;
-use sea_mq_inbox::{Attempt, Inbox, InboxError};
+use sea_mq_inbox::{Inbox, InboxError};
 use sea_mq_lease::Lease;
 use sea_mq_observe::{Health, Status, metric};
 use sea_mq_stream::{Broker, Delivery, Durable, PullError, StreamError};
@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::dispatch::Shared;
+use crate::dispatch::{Reserved, Shared};
 use crate::leases::{Leases, in_one_line, is_valid};
 use arrival::{Incoming, arrival};
 use continuity::{Before, Continuity};
@@ -47,7 +47,7 @@ pub(crate) struct Ingest {
     pub(crate) leases: Leases,
     pub(crate) health: Health,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) started: mpsc::UnboundedSender<Vec<Attempt>>,
+    pub(crate) reserved: mpsc::UnboundedSender<Reserved>,
 }
 
 /// Why a session ended.
@@ -230,10 +230,11 @@ impl Session<'_> {
         failpoint!("ingest.pull.after");
         let mut part: Vec<Delivery> = Vec::with_capacity(group.len());
         for delivery in group {
-            match self.continuity.judge(delivery.stream_seq, delivery.consumer_seq) {
+            let first = delivery.delivered == 1;
+            match self.continuity.judge(delivery.stream_seq, delivery.consumer_seq, first) {
                 Before::Nothing => {}
                 // A first delivery of an old sequence: the stream may be a new one.
-                Before::Seen if delivery.delivered == 1 => self.check_incarnation().await?,
+                Before::Seen if first => self.check_incarnation().await?,
                 Before::Seen => {}
                 Before::Read { from, to } => {
                     self.record_part(std::mem::take(&mut part)).await?;
