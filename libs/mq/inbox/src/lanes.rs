@@ -1,7 +1,6 @@
-use std::time::Duration;
-
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{Inbox, InboxError};
@@ -45,6 +44,24 @@ pub struct QueuedRow {
     pub suspect: bool,
 }
 
+/// A place in the order in which messages come up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DuePlace {
+    /// When it came up.
+    pub at: OffsetDateTime,
+    /// Its place in the recording order.
+    pub pos: i64,
+}
+
+/// A message that has waited and may be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueRow {
+    /// The message.
+    pub row: QueuedRow,
+    /// Where the next page goes on.
+    pub place: DuePlace,
+}
+
 /// How far an open message was when its lane changed hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenState {
@@ -63,8 +80,8 @@ pub enum OpenState {
 /// Where a message stands, as far as its lane's owner has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It may be started.
-    Startable,
+    /// It may be started; this is its place in the recording order.
+    Startable(i64),
     /// The attempt with this fence is open.
     Running(i64),
     /// It waits for its next attempt, or for its letter to be stored: its aggregate waits with it.
@@ -77,9 +94,9 @@ pub enum Standing {
     Holding,
 }
 
-fn standing(state: &str, holding: bool, fence: i64) -> Standing {
+fn standing(state: &str, holding: bool, fence: i64, pos: i64) -> Standing {
     match (state, holding) {
-        ("ready" | "behind", _) => Standing::Startable,
+        ("ready" | "behind", _) => Standing::Startable(pos),
         ("running", _) => Standing::Running(fence),
         ("dead", true) => Standing::Holding,
         ("dead", false) => Standing::Dead,
@@ -127,23 +144,33 @@ impl Inbox {
         .await
     }
 
-    /// Waiting rows of the given lanes that are due, longest overdue first, at most `limit`.
+    /// Waiting rows of the given lanes that are due, longest overdue first, at most `limit`, from
+    /// after the given place on.
     ///
     /// # Errors
     /// [`InboxError::Database`].
-    pub async fn due(&self, lanes: &[i16], limit: i64) -> Result<Vec<QueuedRow>, InboxError> {
-        self.queued(
-            sqlx::query(sqlx::AssertSqlSafe(format!(
-                "SELECT {QUEUED} FROM inbox_messages
-                 WHERE consumer = $1 AND state = 'waiting' AND next_attempt_at <= clock_timestamp()
-                   AND lane = ANY ($2)
-                 ORDER BY next_attempt_at LIMIT $3"
-            )))
-            .bind(&self.consumer)
-            .bind(lanes.to_vec())
-            .bind(limit),
-        )
+    pub async fn due(
+        &self,
+        lanes: &[i16],
+        after: Option<DuePlace>,
+        limit: i64,
+    ) -> Result<Vec<DueRow>, InboxError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "SELECT {QUEUED}, next_attempt_at FROM inbox_messages
+             WHERE consumer = $1 AND state = 'waiting' AND lane = ANY ($2)
+               AND next_attempt_at BETWEEN coalesce($3, '-infinity'::timestamptz) AND now()
+               AND (next_attempt_at, pos) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, 0))
+             ORDER BY next_attempt_at, pos LIMIT $5"
+        )))
+        .bind(&self.consumer)
+        .bind(lanes)
+        .bind(after.map(|place| place.at))
+        .bind(after.map(|place| place.pos))
+        .bind(limit)
+        .fetch_all(&self.pool)
         .await
+        .map_err(InboxError::during("read due messages"))?;
+        rows.iter().map(read_due).collect::<Result<_, _>>().map_err(InboxError::during("read due messages"))
     }
 
     /// The next rows of one aggregate that are behind its head, in order, at most `limit`.
@@ -171,23 +198,6 @@ impl Inbox {
             .bind(limit),
         )
         .await
-    }
-
-    /// Puts ready rows behind their aggregate's head: they no longer count as ready to run.
-    ///
-    /// # Errors
-    /// [`InboxError::Database`]: they stay ready.
-    pub async fn put_behind(&self, messages: &[Uuid]) -> Result<(), InboxError> {
-        sqlx::query(
-            "UPDATE inbox_messages SET state = 'behind'
-             WHERE consumer = $1 AND message_id = ANY ($2) AND state || '' = 'ready'",
-        )
-        .bind(&self.consumer)
-        .bind(messages)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("put messages behind their aggregate's head"))?;
-        Ok(())
     }
 
     /// All that is open on lanes that were just taken, but for the ready rows.
@@ -245,8 +255,8 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn standing(&self, messages: &[Uuid]) -> Result<Vec<(Uuid, Standing)>, InboxError> {
-        let rows: Vec<(Uuid, String, bool, i64)> = sqlx::query_as(
-            "SELECT message_id, state, holding, fence FROM inbox_messages WHERE consumer = $1 AND message_id = ANY ($2)",
+        let rows: Vec<(Uuid, String, bool, i64, i64)> = sqlx::query_as(
+            "SELECT message_id, state, holding, fence, pos FROM inbox_messages WHERE consumer = $1 AND message_id = ANY ($2)",
         )
         .bind(&self.consumer)
         .bind(messages)
@@ -255,55 +265,8 @@ impl Inbox {
         .map_err(InboxError::during("look at messages"))?;
         Ok(rows
             .into_iter()
-            .map(|(id, state, holding, fence)| (id, standing(&state, holding, fence)))
+            .map(|(id, state, holding, fence, pos)| (id, standing(&state, holding, fence, pos)))
             .collect())
-    }
-
-    /// Lets messages that were not started wait, without counting an attempt.
-    ///
-    /// # Errors
-    /// [`InboxError::Database`]: they stay as they are.
-    pub async fn defer(&self, messages: &[Uuid], delay: Duration) -> Result<(), InboxError> {
-        sqlx::query(
-            "WITH wanted AS MATERIALIZED (SELECT unnest($2::uuid[]) AS message_id LIMIT cardinality($2)),
-             free AS (
-                 SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
-                 WHERE m.consumer || '' = $1 AND m.state IN ('ready', 'waiting', 'behind')
-                 FOR NO KEY UPDATE OF m SKIP LOCKED)
-             UPDATE inbox_messages m
-             SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => $3)
-             FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id",
-        )
-        .bind(&self.consumer)
-        .bind(messages)
-        .bind(delay.as_secs_f64())
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("defer messages"))?;
-        Ok(())
-    }
-
-    /// Lets the deferred messages of an event type come up at once.
-    ///
-    /// # Errors
-    /// [`InboxError::Database`]: they come up when they are due.
-    pub async fn recall(&self, lanes: &[i16], event_type: &str) -> Result<u64, InboxError> {
-        let done = sqlx::query(
-            "WITH free AS (
-                 SELECT message_id FROM inbox_messages
-                 WHERE consumer = $1 AND lane = ANY ($2) AND state = 'waiting' AND event_type = $3
-                   AND attempts = 0 AND next_attempt_at > clock_timestamp()
-                 FOR NO KEY UPDATE SKIP LOCKED)
-             UPDATE inbox_messages m SET next_attempt_at = clock_timestamp()
-             FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id",
-        )
-        .bind(&self.consumer)
-        .bind(lanes)
-        .bind(event_type)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("recall deferred messages"))?;
-        Ok(done.rows_affected())
     }
 
     /// The floors kept for the given lanes; 0 where none was kept.
@@ -368,6 +331,12 @@ fn read_queued(row: &PgRow) -> Result<QueuedRow, sqlx::Error> {
         attempts: row.try_get(7)?,
         suspect: row.try_get(8)?,
     })
+}
+
+fn read_due(row: &PgRow) -> Result<DueRow, sqlx::Error> {
+    let queued = read_queued(row)?;
+    let place = DuePlace { at: row.try_get(9)?, pos: queued.pos };
+    Ok(DueRow { row: queued, place })
 }
 
 fn read_open(row: &PgRow) -> Result<OpenRow, sqlx::Error> {

@@ -36,25 +36,29 @@ pub struct Letter {
     pub aggregate_id: Option<String>,
     /// Its lane.
     pub lane: i16,
+    /// Its place in the recording order.
+    pub pos: i64,
     /// Exempt from its aggregate's order.
     pub exempt: bool,
 }
 
 impl Inbox {
-    /// The letters of dying messages of the given lanes, at most `limit`.
+    /// The letters of dying messages of the given lanes from after a place on, in recording order, at
+    /// most `limit`.
     ///
     /// # Errors
     /// [`InboxError::Database`].
-    pub async fn letters(&self, lanes: &[i16], limit: i64) -> Result<Vec<Letter>, InboxError> {
+    pub async fn letters(&self, lanes: &[i16], after: i64, limit: i64) -> Result<Vec<Letter>, InboxError> {
         let rows = sqlx::query(
             "SELECT message_id, fence, epoch, subject, headers, body, dead_reason, last_error, attempts, stream,
-                    stream_seq, aggregate_type, aggregate_id, lane, exempt
+                    stream_seq, aggregate_type, aggregate_id, lane, exempt, pos
              FROM inbox_messages
-             WHERE consumer = $1 AND state = 'dying' AND lane = ANY ($2)
-             LIMIT $3",
+             WHERE consumer = $1 AND state = 'dying' AND lane = ANY ($2) AND pos > $3
+             ORDER BY pos LIMIT $4",
         )
         .bind(&self.consumer)
         .bind(lanes)
+        .bind(after)
         .bind(limit)
         .fetch_all(&self.pool)
         .await
@@ -77,6 +81,7 @@ impl Inbox {
                     aggregate_id: row.try_get(12)?,
                     lane: row.try_get(13)?,
                     exempt: row.try_get(14)?,
+                    pos: row.try_get(15)?,
                 })
             })
             .collect::<Result<_, _>>()

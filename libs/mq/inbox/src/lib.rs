@@ -7,13 +7,14 @@
 mod attempt;
 mod lanes;
 mod letter;
+mod order;
 mod record;
 mod settle;
 mod stats;
 mod streams;
 
 pub use attempt::Attempt;
-pub use lanes::{AggregateKey, OpenRow, OpenState, QueuedRow, Standing};
+pub use lanes::{AggregateKey, DuePlace, DueRow, OpenRow, OpenState, QueuedRow, Standing};
 pub use letter::Letter;
 pub use record::{Arrival, Ingest, Recorded, RecordedRow, Unusable};
 pub use settle::{GivenUp, Processed, Retry, Settled};

@@ -113,7 +113,7 @@ impl Measured {
         self.lap(&mut at, &mut spent, &mut step).await;
         let given_up: Vec<GivenUp> = gone.iter().map(|id| given_up(*id)).collect();
         inbox.settle_given_up(&given_up).await.unwrap();
-        let letters = inbox.letters(&all_lanes(), 64).await.unwrap();
+        let letters = inbox.letters(&all_lanes(), 0, 64).await.unwrap();
         assert_eq!(letters.len(), gone.len());
         for letter in letters {
             assert!(inbox.mark_dead(letter.message_id, letter.fence, false).await.unwrap());

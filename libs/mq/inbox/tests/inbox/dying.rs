@@ -28,8 +28,11 @@ async fn a_letter_says_everything() {
     let context = Context::new().await;
     let id = dying(&context, Some("a")).await;
     let inbox = &context.inbox;
-    assert!(inbox.letters(&[(lane_of("a") + 1) % 32], 10).await.unwrap().is_empty(), "another lane's owner");
-    let letters = inbox.letters(&[lane_of("a")], 10).await.unwrap();
+    assert!(
+        inbox.letters(&[(lane_of("a") + 1) % 32], 0, 10).await.unwrap().is_empty(),
+        "another lane's owner"
+    );
+    let letters = inbox.letters(&[lane_of("a")], 0, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
     let (letter, original) = (&letters[0], arrival(Some("a"), 7));
     assert_eq!((letter.message_id, letter.fence, letter.epoch, letter.attempts), (id, 2, 0, 1));
@@ -47,7 +50,7 @@ async fn a_letter_says_everything() {
         (Some("case"), Some("a"), false)
     );
     dying(&context, Some("a")).await;
-    assert_eq!(inbox.letters(&all_lanes(), 1).await.unwrap().len(), 1, "the bound binds");
+    assert_eq!(inbox.letters(&all_lanes(), 0, 1).await.unwrap().len(), 1, "the bound binds");
 }
 
 #[tokio::test]
@@ -62,7 +65,7 @@ async fn dead_without_hold_lets_the_aggregate_go_on() {
     assert!(!inbox.mark_dead(id, 2, false).await.unwrap(), "once");
     assert_eq!(standing(&context, id).await, Standing::Dead);
     assert_eq!(inbox.no_longer_blocking(&[id]).await.unwrap(), [id]);
-    assert!(inbox.letters(&all_lanes(), 10).await.unwrap().is_empty());
+    assert!(inbox.letters(&all_lanes(), 0, 10).await.unwrap().is_empty());
     assert!(!inbox.discard(id).await.unwrap(), "it holds nothing");
     let mark = "SELECT concat_ws(' ', state, dead_epoch, dead_lettered_at IS NOT NULL, body IS NOT NULL) FROM inbox_messages";
     assert_eq!(text(&mut context.worker().await, mark).await, "dead 0 t t");
@@ -94,8 +97,8 @@ async fn a_redriven_message_begins_anew_with_a_higher_epoch() {
         assert!(inbox.redrive(id).await.unwrap());
         assert!(!inbox.redrive(id).await.unwrap(), "once");
         assert_eq!(context.row(id).await, "waiting 0 2 1");
-        let due = inbox.due(&[lane_of(aggregate)], 10).await.unwrap();
-        assert!(due.iter().any(|row| row.message_id == id), "at once");
+        let due = inbox.due(&[lane_of(aggregate)], None, 10).await.unwrap();
+        assert!(due.iter().any(|due| due.row.message_id == id), "at once");
         let order =
             format!("SELECT concat_ws(' ', exempt, holding) FROM inbox_messages WHERE message_id = '{id}'");
         assert_eq!(
@@ -108,7 +111,7 @@ async fn a_redriven_message_begins_anew_with_a_higher_epoch() {
         assert_eq!((next[0].fence, next[0].attempts), (3, 1));
         let gone = GivenUp { message_id: id, fence: 3, reason: "poison", error: "422".to_owned() };
         inbox.settle_given_up(&[gone]).await.unwrap();
-        assert_eq!(inbox.letters(&[lane_of(aggregate)], 10).await.unwrap()[0].epoch, 1);
+        assert_eq!(inbox.letters(&[lane_of(aggregate)], 0, 10).await.unwrap()[0].epoch, 1);
         assert!(inbox.mark_dead(id, 4, false).await.unwrap());
     }
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sea_mq_inbox::{AggregateKey, GivenUp, OpenState, Processed, QueuedRow, Retry, Standing};
+use sea_mq_inbox::{AggregateKey, DueRow, GivenUp, OpenState, Processed, QueuedRow, Retry, Standing};
 use uuid::Uuid;
 
 use crate::support::{Context, all_lanes, arrival, lane_of, run};
+
+fn due_ids(rows: &[DueRow]) -> Vec<Uuid> {
+    rows.iter().map(|due| due.row.message_id).collect()
+}
 
 fn ids(rows: &[QueuedRow]) -> Vec<Uuid> {
     rows.iter().map(|row| row.message_id).collect()
@@ -53,7 +57,7 @@ async fn due_rows_come_longest_overdue_first() {
     let retries: Vec<Retry> = rows.iter().map(|id| failed(*id, Duration::from_secs(600))).collect();
     context.inbox.settle_retry(&retries).await.unwrap();
     let lanes = [lane_of("a")];
-    assert!(context.inbox.due(&lanes, 10).await.unwrap().is_empty());
+    assert!(context.inbox.due(&lanes, None, 10).await.unwrap().is_empty());
     let mut worker = context.worker().await;
     for (id, seconds_ago) in [(rows[0], 1), (rows[1], 30), (rows[2], 20)] {
         let sql = format!(
@@ -61,11 +65,11 @@ async fn due_rows_come_longest_overdue_first() {
         );
         run(&mut worker, &sql).await;
     }
-    let due = context.inbox.due(&lanes, 10).await.unwrap();
-    assert_eq!(ids(&due), [rows[1], rows[2], rows[0]]);
-    assert!(due.iter().all(|row| row.suspect && row.attempts == 1));
-    assert_eq!(ids(&context.inbox.due(&lanes, 1).await.unwrap()), [rows[1]]);
-    assert!(context.inbox.due(&[(lane_of("a") + 1) % 32], 10).await.unwrap().is_empty());
+    let due = context.inbox.due(&lanes, None, 10).await.unwrap();
+    assert_eq!(due_ids(&due), [rows[1], rows[2], rows[0]]);
+    assert!(due.iter().all(|due| due.row.suspect && due.row.attempts == 1));
+    assert_eq!(due_ids(&context.inbox.due(&lanes, None, 1).await.unwrap()), [rows[1]]);
+    assert!(context.inbox.due(&[(lane_of("a") + 1) % 32], None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -74,7 +78,7 @@ async fn rows_behind_are_no_longer_ready_and_come_in_order() {
     let (a, b) = (context.ready("a", 5).await, context.ready("b", 1).await);
     let inbox = &context.inbox;
     inbox.start(context.instance(), &a[..1]).await.unwrap();
-    inbox.put_behind(&[a[3], a[1], a[0], a[2], Uuid::new_v4()]).await.unwrap();
+    inbox.put_behind(context.instance(), &[a[3], a[1], a[0], a[2], Uuid::new_v4()]).await.unwrap();
     assert_eq!(context.row(a[0]).await, "running 1 1 0", "what is not ready stays as it is");
     assert_eq!(ids(&inbox.ready(&from_the_start(), 10).await.unwrap()), [a[4], b[0]]);
     assert_eq!(ids(&inbox.behind(lane_of("a"), Some("case"), "a", 10).await.unwrap()), a[1..4]);
@@ -99,7 +103,7 @@ async fn all_that_is_open_is_found_on_taking_over() {
         inbox.mark_dead(held, 2, true).await.unwrap() && inbox.mark_dead(let_go, 2, false).await.unwrap()
     );
     let behind = context.ready("waiting", 3).await;
-    inbox.put_behind(&behind).await.unwrap();
+    inbox.put_behind(context.instance(), &behind).await.unwrap();
     context.ready("ready", 1).await;
     let done = context.running("done").await;
     inbox.settle_processed(&[Processed { message_id: done }]).await.unwrap();
@@ -126,15 +130,17 @@ async fn where_messages_stand() {
     let context = Context::new().await;
     let inbox = &context.inbox;
     let ready = context.ready("a", 2).await;
-    inbox.put_behind(&ready[1..]).await.unwrap();
+    let places: Vec<i64> =
+        inbox.ready(&from_the_start(), 10).await.unwrap().iter().map(|row| row.pos).collect();
+    inbox.put_behind(context.instance(), &ready[1..]).await.unwrap();
     let running = context.running("b").await;
     let waiting = context.running("c").await;
     inbox.settle_retry(&[failed(waiting, Duration::ZERO)]).await.unwrap();
     let asked = [ready[0], ready[1], running, waiting, Uuid::new_v4()];
     let stand: BTreeMap<Uuid, Standing> = inbox.standing(&asked).await.unwrap().into_iter().collect();
     let expected = BTreeMap::from([
-        (ready[0], Standing::Startable),
-        (ready[1], Standing::Startable),
+        (ready[0], Standing::Startable(places[0])),
+        (ready[1], Standing::Startable(places[1])),
         (running, Standing::Running(1)),
         (waiting, Standing::Blocking),
     ]);
@@ -152,24 +158,65 @@ async fn deferred_rows_wait_uncounted_and_are_recalled_by_their_type() {
     let failing = context.running("a").await;
     inbox.settle_retry(&[failed(failing, Duration::from_secs(600))]).await.unwrap();
     let running = context.running("a").await;
-    inbox.defer(&[rows[0], rows[1], running], Duration::from_secs(600)).await.unwrap();
+    inbox.defer(context.instance(), &[rows[0], rows[1], running], Duration::from_secs(600)).await.unwrap();
     assert_eq!(context.row(rows[0]).await, "waiting 0 0 0");
     assert_eq!(context.row(running).await, "running 1 1 0", "what runs is not deferred");
     let lanes = [lane_of("a")];
-    assert!(inbox.due(&lanes, 10).await.unwrap().is_empty());
-    assert_eq!(inbox.recall(&lanes, "case_closed").await.unwrap(), 0);
-    assert_eq!(inbox.recall(&[(lane_of("a") + 1) % 32], "case_opened").await.unwrap(), 0);
-    assert_eq!(
-        inbox.recall(&lanes, "case_opened").await.unwrap(),
-        2,
-        "the deferred ones, not the failed one"
-    );
-    let mut due = ids(&inbox.due(&lanes, 10).await.unwrap());
+    assert!(inbox.due(&lanes, None, 10).await.unwrap().is_empty());
+    assert!(!inbox.recall(context.instance(), "case_closed", 10).await.unwrap());
+    assert!(inbox.due(&lanes, None, 10).await.unwrap().is_empty(), "of another type");
+    assert!(inbox.recall(context.instance(), "case_opened", 1).await.unwrap(), "there may be more");
+    assert!(!inbox.recall(context.instance(), "case_opened", 2).await.unwrap(), "not the failed one");
+    let mut due = due_ids(&inbox.due(&lanes, None, 10).await.unwrap());
     due.sort_unstable();
     let mut expected = rows[..2].to_vec();
     expected.sort_unstable();
     assert_eq!(due, expected);
-    assert_eq!(inbox.recall(&lanes, "case_opened").await.unwrap(), 0, "what is due already is left alone");
+    assert!(!inbox.recall(context.instance(), "case_opened", 1).await.unwrap(), "what is due is left alone");
+}
+
+#[tokio::test]
+async fn due_rows_come_in_pages() {
+    let context = Context::new().await;
+    let inbox = &context.inbox;
+    let mut rows = Vec::new();
+    for _n in 0..5 {
+        rows.push(context.running("a").await);
+    }
+    // All of them at one instant: their places tell them apart.
+    let retries: Vec<Retry> = rows.iter().map(|id| failed(*id, Duration::ZERO)).collect();
+    inbox.settle_retry(&retries).await.unwrap();
+    run(&mut context.worker().await, "UPDATE inbox_messages SET next_attempt_at = now()").await;
+    let lanes = [lane_of("a")];
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = inbox.due(&lanes, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.place);
+        found.extend(due_ids(&page));
+    }
+    assert_eq!(found, rows);
+}
+
+#[tokio::test]
+async fn who_was_buried_or_does_not_hold_the_lane_moves_nothing() {
+    let context = Context::new().await;
+    let inbox = &context.inbox;
+    let rows = context.ready("a", 2).await;
+    inbox.defer(context.instance(), &rows[1..], Duration::from_secs(600)).await.unwrap();
+    let mut other = context.other().await;
+    let stranger = other.tick().await.unwrap().instance;
+    let tried = async |instance| {
+        inbox.put_behind(instance, &rows[..1]).await.unwrap();
+        inbox.defer(instance, &rows[..1], Duration::from_secs(600)).await.unwrap();
+        assert!(!inbox.recall(instance, "case_opened", 1).await.unwrap());
+        assert!(inbox.start(instance, &rows[..1]).await.unwrap().is_empty());
+        assert_eq!(context.row(rows[0]).await, "ready 0 0 0");
+        assert!(inbox.due(&all_lanes(), None, 10).await.unwrap().is_empty());
+    };
+    tried(stranger).await;
+    context.bury().await;
+    tried(context.instance()).await;
 }
 
 #[tokio::test]

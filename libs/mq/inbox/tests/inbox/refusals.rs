@@ -49,7 +49,7 @@ async fn the_longest_aggregate_goes_through_every_state() {
         (0..2).map(|n| Arrival { aggregate_type: Some(kind.clone()), ..arrival(Some(&id), n) }).collect();
     context.record(&rows).await;
     let ids: Vec<_> = rows.iter().map(|row| row.message_id).collect();
-    context.inbox.put_behind(&ids).await.unwrap();
+    context.inbox.put_behind(context.instance(), &ids).await.unwrap();
     assert_eq!(context.inbox.behind(rows[0].lane, Some(&kind), &id, 10).await.unwrap().len(), 2);
     assert_eq!(context.inbox.start(context.instance(), &ids).await.unwrap().len(), 2);
 }

@@ -149,11 +149,11 @@ async fn what_a_handler_holds_is_told_and_waited_for_by_nothing() {
     assert_eq!(settled, [(held, Settled::Held), (free, Settled::Done)]);
     // Neither do the statements wait that look at it or would move it otherwise.
     let inbox = &context.inbox;
-    inbox.defer(&[held], Duration::from_secs(1)).await.unwrap();
-    inbox.put_behind(&[held]).await.unwrap();
+    inbox.defer(context.instance(), &[held], Duration::from_secs(1)).await.unwrap();
+    inbox.put_behind(context.instance(), &[held]).await.unwrap();
     inbox.standing(&[held]).await.unwrap();
     assert!(inbox.no_longer_blocking(&[held]).await.unwrap().is_empty());
-    inbox.recall(&crate::support::all_lanes(), "case_opened").await.unwrap();
+    inbox.recall(context.instance(), "case_opened", 10).await.unwrap();
     inbox.open(&crate::support::all_lanes()).await.unwrap();
     assert!(!inbox.mark_dead(held, 1, true).await.unwrap());
     assert!(!inbox.redrive(held).await.unwrap());

@@ -49,8 +49,8 @@ async fn only_what_may_be_started_is_started() {
     let context = Context::new().await;
     let rows = context.ready("a", 6).await;
     let inbox = &context.inbox;
-    inbox.put_behind(&rows[1..2]).await.unwrap();
-    inbox.defer(&rows[2..3], Duration::from_secs(600)).await.unwrap();
+    inbox.put_behind(context.instance(), &rows[1..2]).await.unwrap();
+    inbox.defer(context.instance(), &rows[2..3], Duration::from_secs(600)).await.unwrap();
     inbox.settle_processed(&[Processed { message_id: rows[3] }]).await.unwrap();
     let mut worker = context.worker().await;
     run(

@@ -15,8 +15,8 @@ async fn the_window_counts_up_to_its_bounds_and_from_the_floors() {
     assert_eq!(inbox.window(100, 100).await.unwrap(), WindowCount::default());
     let rows = context.ready("a", 10).await;
     context.ready("b", 2).await;
-    inbox.put_behind(&rows[7..]).await.unwrap();
-    inbox.defer(&rows[5..7], Duration::from_secs(60)).await.unwrap();
+    inbox.put_behind(context.instance(), &rows[7..]).await.unwrap();
+    inbox.defer(context.instance(), &rows[5..7], Duration::from_secs(60)).await.unwrap();
     context.running("c").await;
     assert_eq!(inbox.window(100, 100).await.unwrap(), WindowCount { ready: 7, waiting: 5 });
     assert_eq!(inbox.window(3, 1).await.unwrap(), WindowCount { ready: 3, waiting: 2 }, "one of each kind");
@@ -36,7 +36,7 @@ async fn cleanup_deletes_only_what_is_finished_and_old() {
     let context = Context::new().await;
     let inbox = &context.inbox;
     let rows = context.ready("a", 4).await;
-    inbox.put_behind(&rows[1..2]).await.unwrap();
+    inbox.put_behind(context.instance(), &rows[1..2]).await.unwrap();
     let waiting = context.running("b").await;
     let retry =
         Retry { message_id: waiting, fence: 1, delay: DAY, error: None, suspect: false, give_back: false };

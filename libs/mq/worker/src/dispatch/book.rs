@@ -36,8 +36,8 @@ pub(crate) enum Order {
     PutBehind(Uuid),
     /// Ready or waiting rows of a failing type wait, uncounted, so that they fill no window.
     Defer(Uuid),
-    /// The next rows of an aggregate are needed.
-    Load { lane: i16, key: AggregateKey },
+    /// The next rows of an aggregate are needed; the number tells this reading from earlier ones.
+    Load { lane: i16, key: AggregateKey, number: u64 },
 }
 
 #[derive(Debug, Default)]
@@ -79,11 +79,16 @@ struct Aggregate {
     behind: bool,
     /// Rows were put behind after the reading that is under way was ordered.
     behind_since: bool,
+    /// Dead messages that hold the aggregate once its head is done.
+    holds: Vec<Uuid>,
+    /// The reading that is awaited.
+    loading: u64,
 }
 
 impl Aggregate {
     fn with_head(lane: i16, head: Head) -> Self {
-        Self { lane, head, queue: VecDeque::new(), behind: false, behind_since: false }
+        let (queue, holds) = (VecDeque::new(), Vec::new());
+        Self { lane, head, queue, behind: false, behind_since: false, holds, loading: 0 }
     }
 }
 
@@ -94,6 +99,8 @@ struct Running {
     probe: bool,
     /// It occupies a call.
     calling: bool,
+    /// It is answered, and a handler's transaction keeps that from being written.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +117,8 @@ pub(crate) struct Book {
     alone: Option<Uuid>,
     next_alone: Option<Instant>,
     orders: VecDeque<Order>,
+    /// Readings that were ordered so far.
+    loads: u64,
     /// Lane and place of rows that are still ready in the database and no longer queued here: until
     /// their order is carried out, the floor stays below them.
     unwritten: HashMap<Uuid, (i16, i64)>,
@@ -129,6 +138,7 @@ impl Book {
             alone: None,
             next_alone: None,
             orders: VecDeque::new(),
+            loads: 0,
             unwritten: HashMap::new(),
             pace: Pace::new(max_inflight),
         }
@@ -143,7 +153,7 @@ impl Book {
         // Dirty: a reading that was under way for an earlier ownership shows nothing of this one.
         self.lanes.insert(lane, Lane { cursor: floor, dirty: true, ..Lane::default() });
         let mut left_open = Vec::new();
-        for found in open {
+        for found in by_precedence(open) {
             let (key, id) = (found.row.key.clone(), found.row.message_id);
             let aggregate = self
                 .aggregates
@@ -160,15 +170,22 @@ impl Book {
                         row,
                         probe: false,
                         calling: false,
+                        held: false,
                     });
                     left_open.push(found);
                 }
-                OpenState::Waiting | OpenState::Dying | OpenState::Holding => {
+                OpenState::Waiting | OpenState::Dying | OpenState::Holding
+                    if aggregate.head == Head::Loading =>
+                {
                     aggregate.head = Head::Blocked(id);
                 }
+                OpenState::Holding => aggregate.holds.push(id),
+                // What goes before it has its turn; it is due, or its letter is sent, all the same.
+                OpenState::Waiting | OpenState::Dying => {}
                 OpenState::Behind => aggregate.behind = true,
             }
         }
+        self.keep_unanswered(lane);
         let headless: Vec<AggregateKey> = self
             .aggregates
             .iter()
@@ -179,6 +196,20 @@ impl Book {
             self.order_load(&key);
         }
         left_open
+    }
+
+    /// Rows that were started or reserved before the lane began anew, and of which it is not known
+    /// yet what became of them, head their aggregates until it is: nothing may pass them.
+    fn keep_unanswered(&mut self, lane: i16) {
+        for (id, running) in self.running.iter().filter(|(_, running)| running.row.lane == lane) {
+            let aggregate = self
+                .aggregates
+                .entry(running.row.key.clone())
+                .or_insert_with(|| Aggregate::with_head(lane, Head::Loading));
+            if aggregate.head == Head::Loading {
+                aggregate.head = Head::Running(*id);
+            }
+        }
     }
 
     /// Forgets a lane. Calls that run are still settled, by their fence.
@@ -224,8 +255,21 @@ impl Book {
         if let Some(state) = self.lanes.get_mut(&lane) {
             state.leaving = true;
         }
-        !self.running.values().any(|running| running.row.lane == lane)
+        // What a handler's transaction holds is settled by whoever comes next.
+        !self.running.values().any(|running| running.row.lane == lane && !running.held)
             && !self.unwritten.values().any(|(of, _)| *of == lane)
+    }
+
+    /// A lane that was to be handed over stays: its free heads take their turns again.
+    pub(crate) fn stay(&mut self, lane: i16) {
+        if let Some(state) = self.lanes.get_mut(&lane) {
+            state.leaving = false;
+        }
+        for aggregate in self.aggregates.values().filter(|a| a.lane == lane && a.head == Head::Free) {
+            if let Some(first) = aggregate.queue.front() {
+                self.turns.add(first);
+            }
+        }
     }
 
     /// The lanes that are to be handed over.
@@ -314,7 +358,8 @@ impl Book {
 
     fn enqueue(&mut self, row: QueuedRow) {
         if self.known.contains(&row.message_id) {
-            return;
+            // Of a reserved row the place may not be known yet, and the floor stays below it.
+            return self.located(row.message_id, row.pos);
         }
         match self.aggregates.get_mut(&row.key) {
             Some(aggregate)
@@ -361,9 +406,9 @@ impl Book {
     }
 
     /// Rows of an aggregate that were read back; fewer than [`LOAD`] means that these are all.
-    pub(crate) fn loaded(&mut self, key: &AggregateKey, rows: Vec<QueuedRow>) {
+    pub(crate) fn loaded(&mut self, key: &AggregateKey, number: u64, rows: Vec<QueuedRow>) {
         let Some(aggregate) = self.aggregates.get_mut(key) else { return };
-        if aggregate.head != Head::Loading {
+        if aggregate.head != Head::Loading || aggregate.loading != number {
             return;
         }
         aggregate.behind = rows.len() >= LOAD || aggregate.behind_since;
@@ -386,7 +431,10 @@ impl Book {
     fn order_load(&mut self, key: &AggregateKey) {
         if let Some(aggregate) = self.aggregates.get_mut(key) {
             (aggregate.head, aggregate.behind_since) = (Head::Loading, false);
-            self.orders.push_back(Order::Load { lane: aggregate.lane, key: key.clone() });
+            self.loads += 1;
+            aggregate.loading = self.loads;
+            let (lane, number) = (aggregate.lane, self.loads);
+            self.orders.push_back(Order::Load { lane, key: key.clone(), number });
         }
     }
 
@@ -422,6 +470,23 @@ impl Book {
             }
         }
         caught
+    }
+
+    /// Of what is open in the database, that which an owner must know of and this one does not.
+    pub(crate) fn strangers(&self, open: &[OpenRow]) -> HashSet<Uuid> {
+        let unknown = |found: &&OpenRow| {
+            let (id, aggregate) = (found.row.message_id, self.aggregates.get(&found.row.key));
+            match found.state {
+                OpenState::Running => !self.running.contains_key(&id),
+                OpenState::Holding => {
+                    !aggregate.is_some_and(|a| a.head.waits_for(id) || a.holds.contains(&id))
+                }
+                OpenState::Behind => aggregate.is_none() && !self.known.contains(&id),
+                // They come up by themselves.
+                OpenState::Waiting | OpenState::Dying => false,
+            }
+        };
+        open.iter().filter(unknown).map(|found| found.row.message_id).collect()
     }
 
     // ---- starting
@@ -481,7 +546,7 @@ impl Book {
         aggregate.head = Head::Running(id);
         let probe = self.turns.started(&row);
         self.calls += 1;
-        self.running.insert(id, Running { row, probe, calling: true });
+        self.running.insert(id, Running { row, probe, calling: true, held: false });
         Some(id)
     }
 
@@ -498,7 +563,8 @@ impl Book {
         if free {
             self.known.insert(row.message_id);
             self.calls += 1;
-            self.running.insert(row.message_id, Running { row: row.clone(), probe: false, calling: true });
+            let running = Running { row: row.clone(), probe: false, calling: true, held: false };
+            self.running.insert(row.message_id, running);
             let head = Head::Running(row.message_id);
             self.aggregates.insert(row.key.clone(), Aggregate::with_head(row.lane, head));
         }
@@ -531,6 +597,13 @@ impl Book {
         }
     }
 
+    /// Where a row is of which it was not known whether it is recorded.
+    pub(crate) fn located(&mut self, id: Uuid, pos: i64) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.row.pos = pos;
+        }
+    }
+
     // ---- ending
 
     /// The call of an attempt has ended, whatever it brought.
@@ -559,6 +632,13 @@ impl Book {
     pub(crate) fn inconclusive(&mut self, id: Uuid) {
         if let Some(running) = self.running.get(&id) {
             self.turns.inconclusive(&running.row.event_type, running.probe);
+        }
+    }
+
+    /// The settlement of an answer waits for a handler's transaction.
+    pub(crate) fn held(&mut self, id: Uuid) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.held = true;
         }
     }
 
@@ -625,8 +705,13 @@ impl Book {
                 .aggregates
                 .entry(key.clone())
                 .or_insert_with(|| Aggregate::with_head(lane, Head::Blocked(id)));
-            if matches!(aggregate.head, Head::Free | Head::Blocked(_) | Head::Returned(_)) {
-                self.block(key, id);
+            match aggregate.head {
+                Head::Free => self.block(key, id),
+                head if head.waits_for(id) => self.block(key, id),
+                // Its head goes on; the aggregate stops after it.
+                Head::Running(_) | Head::Blocked(_) | Head::Returned(_) | Head::Loading => {
+                    aggregate.holds.push(id);
+                }
             }
         }
     }
@@ -648,7 +733,9 @@ impl Book {
         let Some(aggregate) = self.aggregates.get_mut(key).filter(|aggregate| aggregate.head == from) else {
             return;
         };
-        if let Some(next) = aggregate.queue.front() {
+        if let Some(held) = aggregate.holds.pop() {
+            self.block(key, held);
+        } else if let Some(next) = aggregate.queue.front() {
             aggregate.head = Head::Free;
             self.turns.add(next);
         } else if aggregate.behind {
@@ -706,6 +793,9 @@ impl Book {
 
     /// Goes on with the aggregate that `id` blocked.
     pub(crate) fn unblocked(&mut self, id: Uuid) {
+        for aggregate in self.aggregates.values_mut().filter(|a| !a.holds.is_empty()) {
+            aggregate.holds.retain(|held| *held != id);
+        }
         let found = self.aggregates.iter().find(|(_, a)| a.head.waits_for(id));
         if let Some((key, head)) = found.map(|(key, a)| (key.clone(), a.head)) {
             self.advance(&key, head);
@@ -717,6 +807,18 @@ impl Book {
         let alone = self.next_alone.filter(|_| self.turns.has_suspects());
         [alone, self.turns.opens_at()].into_iter().flatten().min()
     }
+}
+
+/// What goes on first stands first: it heads its aggregate.
+fn by_precedence(mut open: Vec<OpenRow>) -> Vec<OpenRow> {
+    open.sort_by_key(|found| match found.state {
+        OpenState::Running => 0,
+        OpenState::Waiting => 1,
+        OpenState::Dying => 2,
+        OpenState::Holding => 3,
+        OpenState::Behind => 4,
+    });
+    open
 }
 
 #[cfg(test)]

@@ -57,15 +57,19 @@ impl Letters {
         if lanes.is_empty() {
             return;
         }
-        match self.inbox.letters(&lanes, GROUP).await {
-            Ok(letters) => {
-                let full = i64::try_from(letters.len()).is_ok_and(|n| n == GROUP);
-                futures::future::join_all(letters.into_iter().map(|letter| self.send(letter))).await;
-                if full {
-                    self.wake.notify_one();
+        // Page after page: letters that cannot be stored must not hide those after them.
+        let mut after = 0;
+        loop {
+            let letters = match self.inbox.letters(&lanes, after, GROUP).await {
+                Ok(letters) => letters,
+                Err(error) => {
+                    tracing::warn!(error = in_one_line(&error), "dying messages could not be read");
+                    return;
                 }
-            }
-            Err(error) => tracing::warn!(error = in_one_line(&error), "dying messages could not be read"),
+            };
+            let Some(last) = letters.last() else { return };
+            after = last.pos;
+            futures::future::join_all(letters.into_iter().map(|letter| self.send(letter))).await;
         }
     }
 

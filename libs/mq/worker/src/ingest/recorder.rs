@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use sea_mq_inbox::{Arrival, Attempt, Recorded, RecordedRow, Retry, Settled};
+use sea_mq_inbox::{Arrival, Attempt, Recorded, RecordedRow};
 use sea_mq_observe::metric;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Ingest;
 use super::arrival::{bare, first_attempt, queued};
+use crate::dispatch::Reserved;
 use crate::leases::in_one_line;
 
 const AGAIN: Duration = Duration::from_millis(250);
@@ -51,7 +52,7 @@ impl<'a> Recorder<'a> {
                         // An earlier try may have recorded rows that this one knows as duplicates.
                         self.ingest.shared.book().look_again();
                     }
-                    return self.recorded(group, &new, &reserved).await;
+                    return self.recorded(group, &new, &reserved);
                 }
                 Ok(Recorded::LeaseLost) => return self.lost(&reserved),
                 Err(error) if error.refuses_data() => {
@@ -97,13 +98,13 @@ impl<'a> Recorder<'a> {
         Recording::LeaseLost
     }
 
-    async fn recorded(&self, group: Vec<Arrival>, new: &[RecordedRow], reserved: &[Uuid]) -> Recording {
+    fn recorded(&self, group: Vec<Arrival>, new: &[RecordedRow], reserved: &[Uuid]) -> Recording {
         let consumer = self.ingest.inbox.consumer();
         metric::inbox_recorded_total(consumer.to_owned()).increment(count(new.len()));
         metric::inbox_duplicates_total(consumer.to_owned())
             .increment(count(group.len() - new.len().min(group.len())));
         let places: HashMap<Uuid, i64> = new.iter().map(|row| (row.message_id, row.pos)).collect();
-        let (mut attempts, mut ready, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut started, mut ready, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
         {
             let mut book = self.ingest.shared.book();
             for row in group {
@@ -111,7 +112,7 @@ impl<'a> Recorder<'a> {
                 match places.get(&id) {
                     Some(pos) if row.start => {
                         book.placed(id, *pos);
-                        attempts.push(first_attempt(row));
+                        started.push(first_attempt(row));
                     }
                     // It was refused, and is recorded bare.
                     Some(_) if was_reserved && row.unusable.is_some() => book.finished(id),
@@ -129,51 +130,16 @@ impl<'a> Recorder<'a> {
             }
             book.recorded(ready);
         }
-        self.hand_over(attempts);
-        self.give_back(doubtful).await;
+        self.hand_over(started, doubtful);
         Recording::Done { added: new.len() }
     }
 
-    fn hand_over(&self, attempts: Vec<Attempt>) {
-        if !attempts.is_empty() {
+    fn hand_over(&self, started: Vec<Attempt>, doubtful: Vec<Uuid>) {
+        if !started.is_empty() || !doubtful.is_empty() {
             // Dispatch outlives ingest; were it gone, these attempts would be found open.
-            let _ = self.ingest.started.send(attempts);
+            let _ = self.ingest.reserved.send(Reserved { instance: self.right.instance, started, doubtful });
         }
         self.ingest.shared.wake.notify_one();
-    }
-
-    /// Rows that an unanswered try may have recorded as started, and nobody called for: if so, the
-    /// attempt is given back.
-    async fn give_back(&self, doubtful: Vec<Uuid>) {
-        let rows: Vec<Retry> = doubtful
-            .iter()
-            .map(|id| Retry {
-                message_id: *id,
-                fence: 1,
-                delay: Duration::ZERO,
-                error: None,
-                suspect: false,
-                give_back: true,
-            })
-            .collect();
-        while !rows.is_empty() {
-            match self.ingest.inbox.settle_retry(&rows).await {
-                Ok(settled) => {
-                    let mut book = self.ingest.shared.book();
-                    for (id, how) in settled {
-                        match how {
-                            Settled::Done | Settled::Held => book.blocked(id),
-                            Settled::AlreadyProcessed | Settled::Outdated => book.finished(id),
-                        }
-                    }
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(error = in_one_line(&error), "waiting for the database");
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-        }
     }
 
     /// Finds the messages that the database refuses, by halving, and makes them bare. Each half that

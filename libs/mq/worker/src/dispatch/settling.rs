@@ -1,10 +1,15 @@
-//! Writes what answers mean into the inbox, in groups.
+//! Writing what answers mean into the inbox, in groups.
+
+use std::time::{Duration, Instant};
 
 use sea_mq_dispatch::Settlement;
+use sea_mq_failpoint::failpoint;
 use sea_mq_inbox::{GivenUp, Inbox, InboxError, Processed, Retry, Settled};
 use uuid::Uuid;
 
 use super::calls::OpenCall;
+use super::standing::Unclear;
+use super::{GROUP, HELD_AGAIN, Running, pause_on_error};
 
 /// One answer to be written.
 #[derive(Clone, Debug)]
@@ -23,8 +28,73 @@ pub(super) struct SettledGroup {
     pub(super) error: Option<InboxError>,
 }
 
+impl Running {
+    pub(super) fn start_settling(&mut self, now: Instant) {
+        if self.slots.settling.is_some() {
+            return;
+        }
+        let (again, later): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|(at, _)| *at <= now);
+        self.held = later;
+        self.to_settle.extend(again.into_iter().map(|(_, item)| item));
+        if self.to_settle.is_empty() {
+            return;
+        }
+        let count = self.to_settle.len().min(GROUP);
+        let group: Vec<ToSettle> = self.to_settle.drain(..count).collect();
+        let inbox = self.d.inbox.clone();
+        self.slots.settling = Some(Box::pin(async move {
+            failpoint!("dispatch.settle.before");
+            let group = settle(&inbox, group).await;
+            pause_on_error(group.error.is_some()).await;
+            group
+        }));
+    }
+
+    pub(super) fn settled(&mut self, group: SettledGroup) {
+        if let Some(error) = &group.error {
+            self.database_waits(error);
+        }
+        self.to_settle.extend(group.failed);
+        let now = Instant::now();
+        for (item, how) in group.done {
+            match how {
+                Settled::Held => {
+                    self.d.shared.book().held(item.id);
+                    self.held.push((now + HELD_AGAIN, item));
+                }
+                Settled::Done | Settled::AlreadyProcessed => self.written(&item, how),
+                Settled::Outdated => {
+                    if self.d.shared.book().is_running(item.id) {
+                        self.unclear.push(Unclear { id: item.id, at: now, uncalled: false });
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn written(&mut self, item: &ToSettle, how: Settled) {
+        self.d.progress.settled();
+        let processed = how == Settled::AlreadyProcessed || item.settlement == Settlement::Processed;
+        let mut book = self.d.shared.book();
+        match &item.settlement {
+            _any if processed => book.finished(item.id),
+            Settlement::GiveBack { .. } => book.returned(item.id),
+            Settlement::Processed | Settlement::Retry { .. } | Settlement::GiveUp { .. } => {
+                book.blocked(item.id);
+            }
+        }
+        drop(book);
+        if matches!(item.settlement, Settlement::GiveUp { .. }) && !processed {
+            self.letters_wake.notify_one();
+        }
+        if let Some(call) = &item.call {
+            call.observe(self.d.inbox.consumer(), processed);
+        }
+    }
+}
+
 /// Writes a group: at most one statement for each kind of settlement.
-pub(super) async fn settle(inbox: &Inbox, group: Vec<ToSettle>) -> SettledGroup {
+async fn settle(inbox: &Inbox, group: Vec<ToSettle>) -> SettledGroup {
     let (mut processed, mut retries, mut given_up) = (Vec::new(), Vec::new(), Vec::new());
     for item in group {
         match item.settlement {
@@ -69,7 +139,7 @@ impl SettledGroup {
 fn retry(item: &ToSettle) -> Option<Retry> {
     let (delay, error, suspect, give_back) = match &item.settlement {
         Settlement::Retry { delay, error, suspect } => (*delay, error, *suspect, false),
-        Settlement::GiveBack { error } => (std::time::Duration::ZERO, error, false, true),
+        Settlement::GiveBack { error } => (Duration::ZERO, error, false, true),
         Settlement::Processed | Settlement::GiveUp { .. } => return None,
     };
     Some(Retry {
