@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::connect::{self, Listeners};
 use crate::error::StreamError;
 use crate::facts::{DurableFacts, StreamFacts};
+use crate::range::Blamed;
 use crate::replies::Replies;
 use crate::settings::ConnectSettings;
 use crate::state::{BrokerState, Link};
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) state: Arc<watch::Sender<BrokerState>>,
     pub(crate) api_prefix: String,
     pub(crate) ack_timeout: Duration,
+    pub(crate) blamed: Blamed,
     servers: String,
     reader: JoinHandle<()>,
 }
@@ -70,7 +72,8 @@ impl Broker {
         let reader = tokio::spawn(read_replies(subscriber, Arc::clone(&replies)));
         let api_prefix = api_prefix(settings.domain.as_deref());
         let ack_timeout = settings.ack_timeout;
-        let inner = Inner { client, replies, state, api_prefix, ack_timeout, servers, reader };
+        let blamed = Blamed::default();
+        let inner = Inner { client, replies, state, api_prefix, ack_timeout, blamed, servers, reader };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -145,15 +145,17 @@ pub enum StreamError {
         /// One line for each: object, field, reason and way out.
         refusals: String,
     },
-    /// Two readers of the same missing range disturbed each other.
+    /// A missing range could not be read for certain; what was read of it does not count.
     #[error(
-        "reading the missing range of stream {stream}: consumer {consumer} was replaced by another instance while it was read; read again"
+        "the missing range of stream {stream} was not read for certain through consumer {consumer}: {reason}; it is read again"
     )]
     RangeDisturbed {
         /// The stream.
         stream: String,
         /// The short-lived consumer.
         consumer: String,
+        /// What happened.
+        reason: String,
     },
 }
 

@@ -214,7 +214,9 @@ impl Durable {
             self.fault = Some(Fault::Closed);
             return;
         };
-        if let Some(status) = message.status {
+        // A notice has our own subject. A message has the one it was published to, and a status in its
+        // headers, which nobody keeps a client from storing, means nothing.
+        if let Some(status) = message.status.filter(|_| message.subject.starts_with(&self.inbox)) {
             let what = notice(status.as_u16(), message.description.as_deref().unwrap_or_default());
             return self.note(what, &message, now);
         }

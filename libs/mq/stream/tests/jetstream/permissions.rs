@@ -254,9 +254,11 @@ async fn a_denial_is_said_at_once_and_as_what_it_is() {
     assert!(text.contains("sea-mq topology apply"), "{text}");
     let error = sea.durable("SEA_EVENTS", "vibespro__from_sea").await.unwrap_err();
     assert!(matches!(error, StreamError::Denied { .. }), "{error}");
+    let vibespro = broker(&server, "vibespro").await;
+    vibespro.publish("VIBESPRO_EVENTS", outgoing("vibespro.event.vibe_created.v1", "1")).await.unwrap();
     // The subscription's own filter is pinned: nothing wider, and no other stream.
     for (stream, filter) in [("VIBESPRO_EVENTS", ">"), ("VIBESPRO_DLQ", "vibespro.dlq.>")] {
-        let error = sea.read_range(stream, "sea__from_vibespro", filter, 1, 10, 10).await.unwrap_err();
+        let error = sea.read_range(stream, "sea__from_vibespro", filter, 1, 1, 10).await.unwrap_err();
         assert!(matches!(error, StreamError::Denied { .. }), "{error}");
     }
     assert!(started.elapsed() < Duration::from_secs(4), "a denial was waited for like a timeout");

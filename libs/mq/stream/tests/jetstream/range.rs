@@ -1,7 +1,8 @@
 use bytes::Bytes;
-use sea_mq_stream::{Range, StreamError};
+use sea_mq_stack::{NatsCluster, NatsOptions};
+use sea_mq_stream::{Broker, Range, StreamError};
 
-use crate::support::{Place, place};
+use crate::support::{Place, own_server, place, place_on, pull_all, settings};
 
 async fn read(place: &Place, name: &str, from: u64, to: u64, limit: usize) -> Range {
     place.broker.read_range(&place.stream, "d", &place.subject(name), from, to, limit).await.unwrap()
@@ -23,12 +24,107 @@ async fn reads_what_matches_in_order() {
     assert_eq!((message.message_id.as_deref(), message.body.as_ref()), (Some("2"), b"2".as_ref()));
     assert_eq!(message.subject, place.subject("a"));
     assert!(message.headers.contains(&("X-Test".to_owned(), "yes".to_owned())));
-    let beyond = read(&place, "a", 7, 1_000, 100).await;
-    assert_eq!((sequences(&beyond), beyond.complete), (vec![7, 8], true));
-    for (name, from, to) in [("a", 9, 1_000), ("nothing", 1, 8), ("b", 1, 3), ("a", 5, 4)] {
+    for (name, from, to) in [("nothing", 1, 8), ("b", 1, 3), ("b", 6, 8), ("a", 4, 5), ("a", 5, 4)] {
         let empty = read(&place, name, from, to, 100).await;
         assert_eq!((sequences(&empty), empty.complete), (vec![], true), "{name} {from} {to}");
     }
+}
+
+/// As after the loss of a server's newest writes, and as a copy that lags behind the others looks.
+#[tokio::test]
+async fn a_stream_that_does_not_reach_the_end_is_never_called_complete() {
+    let place = place().await;
+    place.publish("a", 1..=8).await;
+    for from in [7, 9, 20] {
+        let read = place.broker.read_range(&place.stream, "d", &place.subject("a"), from, 1_000, 100).await;
+        let error = read.unwrap_err();
+        assert!(error.to_string().contains("up to sequence 8 only, and 1000 was seen"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_shows_its_end_as_well() {
+    let cluster = own_server(NatsOptions::nodes(3)).await;
+    let place =
+        place_on(&cluster, |config| async_nats::jetstream::stream::Config { num_replicas: 3, ..config })
+            .await;
+    place.publish("a", 1..=4).await;
+    place.publish("b", 5..=9).await;
+    place.js.get_stream(&place.stream).await.unwrap().delete_message(9).await.unwrap();
+    // Wherever its consumer is put.
+    for _ in 0..6 {
+        let range = read(&place, "a", 2, 9, 100).await;
+        assert_eq!((sequences(&range), range.complete), (vec![2, 3, 4], true));
+    }
+}
+
+/// Stores a message as no library would: with this header block.
+async fn store_raw(place: &Place, server: &NatsCluster, block: &[u8]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let url = server.client_urls().remove(0);
+    let mut socket = tokio::net::TcpStream::connect(url.trim_start_matches("nats://")).await.unwrap();
+    let head = format!(
+        "CONNECT {{\"headers\":true,\"verbose\":false}}\r\nHPUB {} {} {}\r\n",
+        place.subject("a"),
+        block.len(),
+        block.len() + 2
+    );
+    socket.write_all(&[head.as_bytes(), block, b"{}\r\nPING\r\n"].concat()).await.unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"PONG\r\n") {
+        assert!(socket.read_buf(&mut said).await.unwrap() > 0, "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_breaks_the_connection_is_named_and_publishing_goes_on() {
+    let server = own_server(NatsOptions::nodes(1)).await;
+    let blocks: [&[u8]; 3] =
+        [b"NATS/1.0\r\nno colon\r\n\r\n", b"NATS/1.0\r\nX: \xff\r\n\r\n", b"HTTP/1.1\r\nX-Test: yes\r\n\r\n"];
+    for block in blocks {
+        let place = place_on(&server, |config| config).await;
+        place.publish("a", 1..=2).await;
+        store_raw(&place, &server, block).await;
+        let other = Broker::connect(&settings(&server)).await.unwrap();
+        other.publish(&place.stream, place.outgoing("a", "4")).await.unwrap();
+        let subject = place.subject("a");
+        let read =
+            async |from: u64| place.broker.read_range(&place.stream, "d", &subject, from, 4, 100).await;
+        for _again in 0..2 {
+            let error = match read(1).await {
+                Ok(before) => {
+                    assert_eq!(
+                        (sequences(&before), before.complete),
+                        (vec![1, 2], false),
+                        "{}",
+                        block.escape_ascii()
+                    );
+                    read(3).await.unwrap_err()
+                }
+                Err(error) => error,
+            };
+            let why = format!("message 3 of stream {} breaks the connection", place.stream);
+            assert!(error.to_string().contains(&why), "{error}");
+        }
+        // The blamed message is left alone, so the same connection serves others.
+        let stored = place.broker.publish(&place.stream, place.outgoing("a", "5")).await.unwrap();
+        assert_eq!(stored.sequence, 5);
+        place.js.get_stream(&place.stream).await.unwrap().delete_message(3).await.unwrap();
+        let range = other.read_range(&place.stream, "d", &subject, 1, 4, 100).await.unwrap();
+        assert_eq!((sequences(&range), range.complete), (vec![1, 2, 4], true));
+    }
+}
+
+#[tokio::test]
+async fn a_status_in_a_stored_message_is_no_notice() {
+    let server = own_server(NatsOptions::nodes(1)).await;
+    let place = place_on(&server, |config| config).await;
+    place.create_durable(|_| {}).await;
+    store_raw(&place, &server, b"NATS/1.0 503 Gone\r\nNats-Msg-Id: 1\r\n\r\n").await;
+    let range = read(&place, "a", 1, 1, 100).await;
+    assert_eq!((sequences(&range), range.complete), (vec![1], true));
+    let pulled = pull_all(&mut place.durable().await, 1, 10).await;
+    assert_eq!(pulled[0].message_id.as_deref(), Some("1"));
 }
 
 #[tokio::test]
@@ -110,14 +206,13 @@ async fn the_durable_is_not_touched_and_nothing_is_left_behind() {
 async fn two_readers_at_once_never_skip_a_message() {
     let place = place().await;
     place.publish("a", 1..=600).await;
-    let want: Vec<u64> = (1..=600).collect();
-    let reader = || async {
+    let reader = async |from: u64| {
         let subject = place.subject("a");
         for _ in 0..20 {
-            match place.broker.read_range(&place.stream, "d", &subject, 1, 600, 1000).await {
+            match place.broker.read_range(&place.stream, "d", &subject, from, 600, 1000).await {
                 Ok(range) => {
                     assert!(range.complete);
-                    assert_eq!(sequences(&range), want);
+                    assert_eq!(sequences(&range), (from..=600).collect::<Vec<u64>>());
                 }
                 Err(error) => assert!(
                     matches!(
@@ -132,8 +227,8 @@ async fn two_readers_at_once_never_skip_a_message() {
             }
         }
     };
-    tokio::join!(reader(), reader());
-    assert_eq!(sequences(&read(&place, "a", 1, 600, 1000).await), want);
+    tokio::join!(reader(1), reader(301), reader(1));
+    assert_eq!(sequences(&read(&place, "a", 1, 600, 1000).await), (1..=600).collect::<Vec<u64>>());
 }
 
 #[tokio::test]
