@@ -1,5 +1,5 @@
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -77,8 +77,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn scout(&self, seen: &str) -> Result<News, OutboxError> {
-        let mut connection = self.pool.acquire().await.map_err(OutboxError::during("be looked at"))?;
-        scout(&mut connection, seen).await.map_err(OutboxError::during("be looked at"))
+        self.ask("be looked at", async |connection| scout(connection, seen).await).await
     }
 
     /// The snapshot of now: where a first look continues from.
@@ -86,10 +85,10 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn snapshot(&self) -> Result<String, OutboxError> {
-        sqlx::query_scalar("SELECT pg_current_snapshot()::text")
-            .fetch_one(&self.pool)
-            .await
-            .map_err(OutboxError::during("be looked at"))
+        self.ask("be looked at", async |connection| {
+            sqlx::query_scalar("SELECT pg_current_snapshot()::text").fetch_one(connection).await
+        })
+        .await
     }
 
     /// Reads ready rows of the given lanes in order: at most `per_lane` each, and so many that
@@ -103,8 +102,8 @@ impl Outbox {
         per_lane: i64,
         bytes: i64,
     ) -> Result<Vec<Claimed>, OutboxError> {
-        let mut connection = self.pool.acquire().await.map_err(OutboxError::during("be claimed from"))?;
-        claim(&mut connection, cursors, per_lane, bytes).await.map_err(OutboxError::during("be claimed from"))
+        self.ask("be claimed from", async |connection| claim(connection, cursors, per_lane, bytes).await)
+            .await
     }
 
     /// Looks and claims in one snapshot: what has become visible below a cursor takes it back before
@@ -120,17 +119,17 @@ impl Outbox {
         per_lane: i64,
         bytes: i64,
     ) -> Result<Claim, OutboxError> {
-        let both = async {
+        self.ask("be claimed from", async |connection| {
             // Read only, so it holds no lock; ended by the server should this process freeze in it.
             let mut snapshot =
-                self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             let news = scout(&mut snapshot, seen).await?;
             let from: Vec<Cursor> = cursors.iter().map(|cursor| news.step_back(*cursor)).collect();
             let rows = claim(&mut snapshot, &from, per_lane, bytes).await?;
             snapshot.commit().await?;
             Ok(Claim { from, rows, news })
-        };
-        both.await.map_err(OutboxError::during("be claimed from"))
+        })
+        .await
     }
 }
 

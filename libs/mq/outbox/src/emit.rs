@@ -3,6 +3,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::OutboxError;
+use crate::answer::answer_in_time;
 
 /// An event to put into the outbox. Only `id`, `subject` and `payload` are needed.
 #[derive(Clone, Debug, Default)]
@@ -33,9 +34,10 @@ pub struct NewEvent {
 ///
 /// # Errors
 /// [`OutboxError::Database`]: what the schema refuses (codes `MQ001` to `MQ005`) aborts the
-/// caller's transaction.
+/// caller's transaction. [`OutboxError::NoAnswer`]: the connection has to be closed, and with it
+/// the transaction ends.
 pub async fn emit(transaction: &mut PgConnection, event: &NewEvent) -> Result<(), OutboxError> {
-    sqlx::query("SELECT outbox_emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+    let emitted = sqlx::query("SELECT outbox_emit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(&event.subject)
         .bind(&event.payload)
         .bind(&event.aggregate_type)
@@ -46,8 +48,7 @@ pub async fn emit(transaction: &mut PgConnection, event: &NewEvent) -> Result<()
         .bind(event.publish_after)
         .bind(&event.trace_id)
         .bind(event.id)
-        .execute(transaction)
-        .await
-        .map_err(OutboxError::during("take an event"))?;
+        .execute(transaction);
+    answer_in_time("take an event", emitted).await?;
     Ok(())
 }

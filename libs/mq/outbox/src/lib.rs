@@ -1,7 +1,8 @@
 //! The outbox in Postgres: insert in the caller's transaction, scout, claim, mark, park.
 //!
 //! The state machine is drawn in the schema (`0002_outbox.sql`). Every operation here is a single
-//! statement: no lock and no transaction outlives it, whatever happens to this process.
+//! statement: no lock and no transaction outlives it, whatever happens to this process. Each is
+//! answered within 15 s or fails with [`OutboxError::NoAnswer`].
 //!
 //! # Finding work without walking history
 //!
@@ -11,6 +12,7 @@
 //! the snapshot of the last look, and the cursor steps back. Nothing depends on the cursor for
 //! safety: a row is pending because its own state says so.
 
+mod answer;
 mod claim;
 mod emit;
 mod position;
@@ -25,6 +27,8 @@ pub use position::Position;
 pub use retry::Parked;
 pub use settle::Published;
 pub use stats::Backlog;
+
+use std::time::Duration;
 
 use sqlx::PgPool;
 
@@ -43,24 +47,30 @@ pub enum OutboxError {
         #[source]
         source: sqlx::Error,
     },
-}
-
-impl OutboxError {
-    pub(crate) fn during(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { action, source }
-    }
+    /// The database did not answer. Whether it did what it was asked for is not known; every
+    /// operation of the outbox may be asked for again.
+    #[error(
+        "the outbox could not {action}: the database gave no answer within {within:?}; it is asked again on a new connection, so look at the network and at the server's load"
+    )]
+    NoAnswer {
+        /// What was being done, as a verb phrase.
+        action: &'static str,
+        /// How long was waited.
+        within: Duration,
+    },
 }
 
 /// One context's outbox, as the publisher sees it (worker role).
 #[derive(Clone, Debug)]
 pub struct Outbox {
     pool: PgPool,
+    answer_within: Duration,
 }
 
 impl Outbox {
     /// The outbox in the database of `pool`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, answer_within: answer::ANSWER_WITHIN }
     }
 }

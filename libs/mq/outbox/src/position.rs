@@ -1,4 +1,5 @@
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::{Outbox, OutboxError, ROLE};
 
@@ -19,20 +20,20 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn positions(&self, lanes: &[i16]) -> Result<Vec<Position>, OutboxError> {
-        let rows = sqlx::query(
-            "SELECT lane, floor, snapshot::text FROM mq_positions WHERE role = $1 AND lane = ANY ($2)",
-        )
-        .bind(ROLE)
-        .bind(lanes)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(OutboxError::during("read positions"))?;
-        rows.iter()
-            .map(|row| {
+        self.ask("read positions", async |connection| {
+            let rows = sqlx::query(
+                "SELECT lane, floor, snapshot::text FROM mq_positions WHERE role = $1 AND lane = ANY ($2)",
+            )
+            .bind(ROLE)
+            .bind(lanes)
+            .fetch_all(connection)
+            .await?;
+            let read = |row: &PgRow| {
                 Ok(Position { lane: row.try_get(0)?, floor: row.try_get(1)?, snapshot: row.try_get(2)? })
-            })
-            .collect::<Result<_, _>>()
-            .map_err(OutboxError::during("read positions"))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
     }
 
     /// Keeps floors with the snapshot that they are true for.
@@ -41,7 +42,8 @@ impl Outbox {
     /// [`OutboxError::Database`]: the older positions stay, and are as true as before.
     pub async fn save_positions(&self, floors: &[(i16, i64)], snapshot: &str) -> Result<(), OutboxError> {
         let (lanes, values): (Vec<i16>, Vec<i64>) = floors.iter().copied().unzip();
-        sqlx::query(
+        self.ask("keep positions", async |connection| {
+            sqlx::query(
             "INSERT INTO mq_positions (role, lane, floor, snapshot)
              SELECT $1, u.lane, u.floor, $4::pg_snapshot FROM unnest($2::smallint[], $3::bigint[]) u (lane, floor)
              ON CONFLICT (role, lane) DO UPDATE SET floor = excluded.floor, snapshot = excluded.snapshot",
@@ -50,10 +52,9 @@ impl Outbox {
         .bind(&lanes)
         .bind(&values)
         .bind(snapshot)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("keep positions"))?;
-        Ok(())
+        .execute(connection)
+        .await.map(drop)
+        }).await
     }
 
     /// The lowest ready sequence of one lane, wherever the cursor is: the safety net that finds
@@ -62,12 +63,14 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn lowest_ready(&self, lane: i16) -> Result<Option<i64>, OutboxError> {
-        sqlx::query_scalar(
-            "SELECT seq FROM outbox_events WHERE state = 'ready' AND lane = $1 ORDER BY seq LIMIT 1",
-        )
-        .bind(lane)
-        .fetch_optional(&self.pool)
+        self.ask("be swept", async |connection| {
+            sqlx::query_scalar(
+                "SELECT seq FROM outbox_events WHERE state = 'ready' AND lane = $1 ORDER BY seq LIMIT 1",
+            )
+            .bind(lane)
+            .fetch_optional(connection)
+            .await
+        })
         .await
-        .map_err(OutboxError::during("be swept"))
     }
 }

@@ -1,5 +1,6 @@
 use sea_mq_failpoint::failpoint;
-use sqlx::{PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -28,7 +29,8 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn parked(&self, limit: i64) -> Result<Vec<Parked>, OutboxError> {
-        let rows = sqlx::query(
+        self.ask("list parked rows", async |connection| {
+            let rows = sqlx::query(
             "SELECT p.id, p.subject, coalesce(p.aggregate_type, '') || '/' || p.aggregate_id, p.publish_error,
                     p.recorded_at,
                     (SELECT count(*) FROM outbox_events h WHERE h.state = 'held' AND h.lane = p.lane
@@ -37,22 +39,11 @@ impl Outbox {
              FROM outbox_events p WHERE p.state = 'parked' ORDER BY p.seq LIMIT $1",
         )
         .bind(limit)
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
+        .await?;
+            rows.iter().map(read_parked).collect()
+        })
         .await
-        .map_err(OutboxError::during("list parked rows"))?;
-        rows.iter()
-            .map(|row| {
-                Ok(Parked {
-                    id: row.try_get(0)?,
-                    subject: row.try_get(1)?,
-                    aggregate: row.try_get(2)?,
-                    error: row.try_get(3)?,
-                    recorded_at: row.try_get(4)?,
-                    holds_back: row.try_get(5)?,
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map_err(OutboxError::during("list parked rows"))
     }
 
     /// Puts a parked row and those held behind it back in line. Returns how many rows; 0 = it is
@@ -61,9 +52,9 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn retry(&self, id: Uuid) -> Result<u64, OutboxError> {
-        let rows = async {
+        self.ask("retry a parked row", async |connection| {
             // Read committed: the second statement sees what was being held while the first waited.
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = connection.begin().await?;
             // The new `tx` is what tells the lane's owner that a row below its cursor is back.
             let head = sqlx::query(
                 "UPDATE outbox_events SET state = 'ready', publish_error = NULL, tx = pg_current_xact_id()
@@ -77,8 +68,8 @@ impl Outbox {
             let held = if head == 0 { 0 } else { release_unheld(&mut transaction).await? };
             transaction.commit().await?;
             Ok(head + held)
-        };
-        rows.await.map_err(OutboxError::during("retry a parked row"))
+        })
+        .await
     }
 
     /// Puts held rows back in line whose aggregate has no parked row any more. Returns how many.
@@ -88,9 +79,19 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn release_unheld(&self) -> Result<u64, OutboxError> {
-        let released = async { release_unheld(&mut *self.pool.acquire().await?).await };
-        released.await.map_err(OutboxError::during("release held rows"))
+        self.ask("release held rows", release_unheld).await
     }
+}
+
+fn read_parked(row: &PgRow) -> Result<Parked, sqlx::Error> {
+    Ok(Parked {
+        id: row.try_get(0)?,
+        subject: row.try_get(1)?,
+        aggregate: row.try_get(2)?,
+        error: row.try_get(3)?,
+        recorded_at: row.try_get(4)?,
+        holds_back: row.try_get(5)?,
+    })
 }
 
 async fn release_unheld(connection: &mut PgConnection) -> Result<u64, sqlx::Error> {

@@ -11,8 +11,10 @@ impl Outbox {
     pub async fn promote_due(&self, lanes: &[i16], limit: i64) -> Result<u64, OutboxError> {
         failpoint!("outbox.promote.before");
         // A new sequence: its place in the order is now, not when it was planned.
-        let done = sqlx::query(
-            "WITH due AS MATERIALIZED (
+        let promoted = self
+            .ask("promote scheduled rows", async |connection| {
+                let done = sqlx::query(
+                    "WITH due AS MATERIALIZED (
                  SELECT id, publish_after, seq FROM outbox_events
                  WHERE state = 'scheduled' AND publish_after <= clock_timestamp() AND lane = ANY ($1)
                  ORDER BY publish_after LIMIT $2
@@ -22,13 +24,15 @@ impl Outbox {
                  FROM (SELECT id FROM due ORDER BY publish_after, seq) ordered)
              UPDATE outbox_events o SET state = 'ready', seq = placed.seq, tx = pg_current_xact_id()
              FROM placed WHERE o.id = placed.id",
-        )
-        .bind(lanes)
-        .bind(limit)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("promote scheduled rows"))?;
+                )
+                .bind(lanes)
+                .bind(limit)
+                .execute(connection)
+                .await?;
+                Ok(done.rows_affected())
+            })
+            .await?;
         failpoint!("outbox.promote.after");
-        Ok(done.rows_affected())
+        Ok(promoted)
     }
 }

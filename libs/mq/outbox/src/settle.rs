@@ -38,25 +38,29 @@ impl Outbox {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let seqs: Vec<i64> = rows.iter().map(|row| row.stream_seq).collect();
         let attempts: Vec<i32> = rows.iter().map(|row| row.attempts).collect();
-        let done = sqlx::query(
-            "UPDATE outbox_events o
+        let marked = self
+            .ask("mark rows published", async |connection| {
+                let done = sqlx::query(
+                    "UPDATE outbox_events o
              SET state = 'published', published_at = clock_timestamp(), publish_error = NULL,
                  publish_attempts = publish_attempts + u.attempts,
                  stream = $1, stream_created_at = $2, stream_seq = u.stream_seq
              FROM (SELECT * FROM unnest($3::uuid[], $4::bigint[], $5::integer[]) LIMIT cardinality($3))
                   u (id, stream_seq, attempts)
              WHERE o.id = u.id AND o.state || '' = 'ready'",
-        )
-        .bind(stream)
-        .bind(incarnation)
-        .bind(&ids)
-        .bind(&seqs)
-        .bind(&attempts)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("mark rows published"))?;
+                )
+                .bind(stream)
+                .bind(incarnation)
+                .bind(&ids)
+                .bind(&seqs)
+                .bind(&attempts)
+                .execute(connection)
+                .await?;
+                Ok(done.rows_affected())
+            })
+            .await?;
         failpoint!("outbox.mark.after");
-        Ok(done.rows_affected())
+        Ok(marked)
     }
 
     /// Parks a row that the broker refuses for good, with the reason. Its aggregate stops here.
@@ -65,17 +69,19 @@ impl Outbox {
     /// [`OutboxError::Database`]: the row stays ready.
     pub async fn park(&self, id: Uuid, attempts: i32, error: &str) -> Result<(), OutboxError> {
         failpoint!("outbox.park.before");
-        sqlx::query(
-            "UPDATE outbox_events
+        self.ask("park a row", async |connection| {
+            sqlx::query(
+                "UPDATE outbox_events
              SET state = 'parked', publish_error = $2, publish_attempts = publish_attempts + $3
              WHERE id = $1 AND state || '' = 'ready'",
-        )
-        .bind(id)
-        .bind(error)
-        .bind(attempts)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("park a row"))?;
+            )
+            .bind(id)
+            .bind(error)
+            .bind(attempts)
+            .execute(connection)
+            .await
+        })
+        .await?;
         failpoint!("outbox.park.after");
         Ok(())
     }
@@ -88,7 +94,7 @@ impl Outbox {
         failpoint!("outbox.hold.before");
         // Locking the parked row decides the race with its retry: either it is seen parked, and the
         // retry then finds these rows held; or it is not, and they come up again as late rows.
-        sqlx::query(
+        self.ask("hold the rows behind a parked one", async |connection| { sqlx::query(
             "WITH parked AS (
                  SELECT DISTINCT ON (p.id) p.lane, p.aggregate_id, p.aggregate_type
                  FROM outbox_events o
@@ -110,9 +116,8 @@ impl Outbox {
              WHERE o.id = ANY ($1) AND o.state || '' = 'ready'",
         )
         .bind(ids)
-        .execute(&self.pool)
-        .await
-        .map_err(OutboxError::during("hold the rows behind a parked one"))?;
+        .execute(connection)
+        .await }).await?;
         failpoint!("outbox.hold.after");
         Ok(())
     }

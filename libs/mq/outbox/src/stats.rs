@@ -21,8 +21,9 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn backlog(&self, bound: i64) -> Result<Backlog, OutboxError> {
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM (SELECT FROM outbox_events WHERE state = 'ready' LIMIT $1) r)
+        self.ask("be counted", async |connection| {
+            let row = sqlx::query(
+                "SELECT (SELECT count(*) FROM (SELECT FROM outbox_events WHERE state = 'ready' LIMIT $1) r)
                   + (SELECT count(*) FROM (SELECT FROM outbox_events WHERE state = 'held' LIMIT $1) h),
                     (SELECT count(*) FROM (SELECT FROM outbox_events WHERE state = 'parked' LIMIT $1) p),
                     coalesce(extract(epoch FROM clock_timestamp() - (
@@ -31,19 +32,17 @@ impl Outbox {
                                     WHERE o.state = 'ready' AND o.lane = l.lane::smallint
                                     ORDER BY o.seq LIMIT 1) AS since
                             FROM generate_series(0, 31) l (lane)) firsts))::float8, 0)",
-        )
-        .bind(bound)
-        .fetch_one(&self.pool)
-        .await
-        .map_err(OutboxError::during("be counted"))?;
-        let read = || -> Result<Backlog, sqlx::Error> {
+            )
+            .bind(bound)
+            .fetch_one(connection)
+            .await?;
             Ok(Backlog {
                 unpublished: row.try_get(0)?,
                 parked: row.try_get(1)?,
                 oldest_age: Duration::from_secs_f64(row.try_get::<f64, _>(2)?.max(0.0)),
             })
-        };
-        read().map_err(OutboxError::during("be counted"))
+        })
+        .await
     }
 
     /// Deletes published rows older than the retention, at most `batch`; returns how many.
@@ -51,11 +50,13 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`].
     pub async fn clean_up(&self, retention: Duration, batch: i32) -> Result<i64, OutboxError> {
-        sqlx::query_scalar("SELECT outbox_cleanup(make_interval(secs => $1), $2)")
-            .bind(retention.as_secs_f64())
-            .bind(batch)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(OutboxError::during("be cleaned up"))
+        self.ask("be cleaned up", async |connection| {
+            sqlx::query_scalar("SELECT outbox_cleanup(make_interval(secs => $1), $2)")
+                .bind(retention.as_secs_f64())
+                .bind(batch)
+                .fetch_one(connection)
+                .await
+        })
+        .await
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  claimed ──▶ queued ──sent──▶ in flight ──acked──▶ stored ──marked──▶ (forgotten)
-//!                ▲                  │
-//!                └──outage, again───┤
+//!                ▲                  │                   │
+//!                └──outage, again───┤                   └──its stream is gone──▶ (claimed again)
 //!                                   └──refused──▶ parked; its aggregate's queue ──▶ held
 //! ```
 //!
@@ -129,6 +129,7 @@ impl Book {
                     state.in_hand.remove(&row.seq);
                     // The floor that is kept must not pass what was not sent.
                     state.cursor = state.cursor.min(row.seq - 1);
+                    state.drained = false;
                 }
             }
             keep == 1
@@ -281,6 +282,11 @@ impl Book {
             return;
         }
         queue.in_flight = false;
+        // Not in flight any more, so it stands in the order again: behind what came up before it.
+        if let Some(first) = queue.rows.pop_front() {
+            let place = queue.rows.iter().position(|r| r.seq > first.seq).unwrap_or(queue.rows.len());
+            queue.rows.insert(place, first);
+        }
         let wait = AGAIN.0.saturating_mul(1 << queue.failures.min(10)).min(AGAIN.1);
         queue.failures += 1;
         queue.not_before = Some(now + wait);
@@ -309,6 +315,17 @@ impl Book {
                 state.in_hand.remove(seq);
             }
         }
+    }
+
+    /// Rows that were acknowledged are not stored after all: they are read again, and before them
+    /// nothing of their lanes that was not sent yet.
+    pub(crate) fn unstored(&mut self, rows: &[(i16, i64)]) {
+        let lanes: BTreeSet<i16> = rows.iter().map(|(lane, _)| *lane).collect();
+        for lane in lanes {
+            self.drop_unsent(lane);
+        }
+        self.marked(rows);
+        self.heard(rows);
     }
 
     /// Per lane, the sequence up to which nothing is left to do, in the snapshot of the last look.

@@ -118,6 +118,51 @@ fn a_lane_is_left_once_nothing_of_it_is_in_hand() {
 }
 
 #[test]
+fn what_its_stream_lost_is_read_again_before_what_was_not_sent() {
+    let (mut book, now) = (owning(1), Instant::now());
+    let rows = vec![row(1, 1, Some("a")), row(1, 2, Some("a")), row(1, 3, Some("a")), row(1, 4, Some("b"))];
+    take(&mut book, rows.clone());
+    assert_eq!(sendable(&mut book, now), [1, 4]);
+    book.acked(&rows[0]);
+    book.acked(&rows[3]);
+    book.marked(&[(1, 4)]);
+    book.unstored(&[(1, 1)]);
+    assert_eq!(book.floors(), [(1, 0)], "a next owner would read it, too");
+    assert_eq!(sendable(&mut book, now), Vec::<i64>::new(), "2 waits for 1");
+    assert_eq!(book.cursors(100), [Cursor { lane: 1, after: 0 }]);
+    take(&mut book, rows[..3].to_vec());
+    let again = book.next_to_send(now).unwrap().row;
+    assert_eq!(again.seq, 1);
+    book.acked(&again);
+    assert_eq!(sendable(&mut book, now), [2]);
+    book.marked(&[(1, 1)]);
+    assert_eq!(book.floors(), [(1, 1)]);
+}
+
+#[test]
+fn an_event_in_flight_when_its_stream_was_lost_goes_again_in_its_place() {
+    let (mut book, now) = (owning(1), Instant::now());
+    let rows = vec![row(1, 1, Some("a")), row(1, 2, Some("a")), row(1, 3, Some("a"))];
+    take(&mut book, rows.clone());
+    book.next_to_send(now).unwrap();
+    book.acked(&rows[0]);
+    assert_eq!(sendable(&mut book, now), [2]);
+    book.unstored(&[(1, 1)]);
+    take(&mut book, rows.clone());
+    assert_eq!(sendable(&mut book, now), Vec::<i64>::new(), "2 is still in flight");
+    book.failed(&rows[1], now);
+    let later = now + Duration::from_secs(3);
+    let order: Vec<i64> = std::iter::from_fn(|| {
+        let sent = book.next_to_send(later)?.row;
+        book.acked(&sent);
+        Some(sent.seq)
+    })
+    .collect();
+    assert_eq!(order, [1, 2, 3]);
+    assert!(book.is_busy() && book.bytes() == 0);
+}
+
+#[test]
 fn a_claim_of_an_earlier_ownership_is_ignored() {
     let mut book = owning(1);
     let asked = book.cursors(100);
