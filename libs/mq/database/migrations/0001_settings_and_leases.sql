@@ -30,6 +30,9 @@ CREATE TABLE mq_instances (
     name       text        NOT NULL,
     roles      text[]      NOT NULL,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- How long it may stay silent. A life that ends later than this from now dates from before the
+    -- clock was set back.
+    ttl        interval    NOT NULL CHECK (ttl > interval '0'),
     expires_at timestamptz NOT NULL
 );
 

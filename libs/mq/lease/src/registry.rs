@@ -35,8 +35,10 @@ pub struct Holdings {
     pub instance: Uuid,
     /// The lanes held.
     pub leases: Vec<Lease>,
-    /// Live instances per role, this one included.
+    /// Live instances per role, this one included while it takes part.
     pub live: HashMap<Arc<str>, usize>,
+    /// This instance takes nothing any more: what it still holds is to be handed back, lane by lane.
+    pub withdrawn: bool,
     /// Until when nobody else can hold them, on this process's clock.
     pub valid_until: Instant,
 }
@@ -45,7 +47,13 @@ impl Holdings {
     /// Nothing held, by nobody.
     #[must_use]
     pub fn none() -> Self {
-        Self { instance: Uuid::nil(), leases: Vec::new(), live: HashMap::new(), valid_until: Instant::now() }
+        Self {
+            instance: Uuid::nil(),
+            leases: Vec::new(),
+            live: HashMap::new(),
+            withdrawn: false,
+            valid_until: Instant::now(),
+        }
     }
 
     /// The lanes of one role with their epochs.
@@ -67,9 +75,11 @@ pub enum LeaseError {
 pub struct Registry {
     pool: PgPool,
     name: String,
+    /// What this instance takes part in.
     roles: Vec<Role>,
     ttl: Duration,
     instance: Option<Uuid>,
+    withdrawn: bool,
 }
 
 impl Registry {
@@ -77,7 +87,7 @@ impl Registry {
     /// take its lanes over. Nothing is written before the first [`Registry::tick`].
     #[must_use]
     pub fn new(pool: PgPool, name: String, roles: Vec<Role>, ttl: Duration) -> Self {
-        Self { pool, name, roles, ttl, instance: None }
+        Self { pool, name, roles, ttl, instance: None, withdrawn: false }
     }
 
     /// Renews the own life (or begins a new one), buries the expired, takes free lanes up to the
@@ -91,6 +101,7 @@ impl Registry {
             Some(id) if self.renew(id).await? => id,
             _ => self.join().await?,
         };
+        self.shorten_overlong().await?;
         self.bury_expired().await?;
         let live = self.live_by_role().await?;
         for role in &self.roles {
@@ -98,23 +109,34 @@ impl Registry {
             self.take_free(instance, role, share).await?;
         }
         let leases = self.held(instance).await?;
-        Ok(Holdings { instance, leases, live, valid_until: before + self.ttl })
+        let withdrawn = self.withdrawn;
+        Ok(Holdings { instance, leases, live, withdrawn, valid_until: before + self.ttl })
     }
 
-    /// Hands lanes back at once; their work must have stopped.
+    /// Hands lanes back at once; their work must have stopped. Returns those that were its own.
     ///
     /// # Errors
     /// [`LeaseError::Database`]; the lanes then stay held.
-    pub async fn release(&self, role: &str, lanes: &[i16]) -> Result<(), LeaseError> {
-        failpoint!("lease.release.before");
-        sqlx::query("UPDATE mq_leases SET holder = NULL WHERE role = $1 AND lane = ANY($2) AND holder = $3")
-            .bind(role)
-            .bind(lanes)
-            .bind(self.instance)
-            .execute(&self.pool)
-            .await?;
-        failpoint!("lease.release.after");
-        Ok(())
+    pub async fn release(&self, role: &str, lanes: &[i16]) -> Result<Vec<i16>, LeaseError> {
+        self.hand_back(role, Some(lanes)).await
+    }
+
+    /// Takes part in nothing from the next [`Registry::tick`] on: takes no lane, and counts for
+    /// nobody's fair share, so that others may take what this instance hands back. What it holds
+    /// stays its own until then.
+    pub fn withdraw(&mut self) {
+        self.roles.clear();
+        self.withdrawn = true;
+    }
+
+    /// Takes part in `role` no more, for good: hands back all its lanes at once, and returns them.
+    /// Their work must have stopped.
+    ///
+    /// # Errors
+    /// [`LeaseError::Database`]; the lanes then stay held, and none is taken anew.
+    pub async fn retire(&mut self, role: &str) -> Result<Vec<i16>, LeaseError> {
+        self.roles.retain(|taken_part_in| &*taken_part_in.name != role);
+        self.hand_back(role, None).await
     }
 
     /// Ends this life: every lane is free at once.
@@ -130,15 +152,33 @@ impl Registry {
         Ok(())
     }
 
+    /// Frees these lanes of a role, or all of them, as far as they are its own.
+    async fn hand_back(&self, role: &str, lanes: Option<&[i16]>) -> Result<Vec<i16>, LeaseError> {
+        failpoint!("lease.release.before");
+        let mut freed: Vec<i16> = sqlx::query_scalar(
+            "UPDATE mq_leases SET holder = NULL
+             WHERE role = $1 AND holder = $2 AND ($3::smallint[] IS NULL OR lane = ANY($3))
+             RETURNING lane",
+        )
+        .bind(role)
+        .bind(self.instance)
+        .bind(lanes)
+        .fetch_all(&self.pool)
+        .await?;
+        failpoint!("lease.release.after");
+        freed.sort_unstable();
+        Ok(freed)
+    }
+
     /// True when the life goes on; false when it had expired, whether or not it was buried yet.
     async fn renew(&self, instance: Uuid) -> Result<bool, LeaseError> {
         failpoint!("lease.renew.before");
         let renewed = sqlx::query(
-            "UPDATE mq_instances SET expires_at = clock_timestamp() + make_interval(secs => $2)
+            "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl, roles = $2
              WHERE id = $1 AND expires_at > clock_timestamp()",
         )
         .bind(instance)
-        .bind(self.ttl.as_secs_f64())
+        .bind(self.role_names())
         .execute(&self.pool)
         .await?;
         Ok(renewed.rows_affected() == 1)
@@ -146,7 +186,7 @@ impl Registry {
 
     async fn join(&mut self) -> Result<Uuid, LeaseError> {
         let instance = Uuid::new_v4();
-        let names: Vec<&str> = self.roles.iter().map(|role| &*role.name).collect();
+        let names = self.role_names();
         let lanes: Vec<i16> = self.roles.iter().map(|role| role.lanes).collect();
         sqlx::query(
             "INSERT INTO mq_leases (role, lane)
@@ -159,8 +199,8 @@ impl Registry {
         .execute(&self.pool)
         .await?;
         sqlx::query(
-            "INSERT INTO mq_instances (id, name, roles, expires_at)
-             VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4))",
+            "INSERT INTO mq_instances (id, name, roles, ttl, expires_at)
+             VALUES ($1, $2, $3, make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4))",
         )
         .bind(instance)
         .bind(&self.name)
@@ -171,6 +211,31 @@ impl Registry {
         tracing::info!(%instance, name = self.name, "joined");
         self.instance = Some(instance);
         Ok(instance)
+    }
+
+    fn role_names(&self) -> Vec<&str> {
+        self.roles.iter().map(|role| &*role.name).collect()
+    }
+
+    /// A life ends at most one time to live from now. One that ends later was renewed before the
+    /// database's clock was set back: whether its instance is still there shows within that time.
+    async fn shorten_overlong(&self) -> Result<(), LeaseError> {
+        // Not buried at once: a live instance still counts on its time, and renews within it.
+        let shortened: Vec<String> = sqlx::query_scalar(
+            "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl WHERE id IN (
+                 SELECT id FROM mq_instances WHERE expires_at > clock_timestamp() + ttl
+                 FOR NO KEY UPDATE SKIP LOCKED)
+             RETURNING name",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        if !shortened.is_empty() {
+            tracing::warn!(
+                instances = ?shortened,
+                "the database's clock was set back: leases from before end within their time to live from now"
+            );
+        }
+        Ok(())
     }
 
     async fn bury_expired(&self) -> Result<(), LeaseError> {

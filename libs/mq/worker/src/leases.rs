@@ -13,11 +13,18 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(3);
 const RENEWAL: Duration = Duration::from_millis(800);
 
-/// Lanes to hand back: their work has stopped.
+/// What to hand back: its work has stopped.
 struct Release {
     role: Arc<str>,
-    lanes: Vec<i16>,
+    what: Released,
     done: oneshot::Sender<()>,
+}
+
+enum Released {
+    /// These lanes; others may come to it later.
+    Lanes(Vec<i16>),
+    /// The whole role, for good.
+    Role,
 }
 
 /// What a loop sees of the leases.
@@ -44,16 +51,31 @@ impl Leases {
     /// Hands lanes back; nothing of them may be in hand any more. When it returns, what is held now
     /// says whether they were.
     pub(crate) async fn release(&self, role: &str, lanes: Vec<i16>) {
+        self.hand_back(role, Released::Lanes(lanes)).await;
+    }
+
+    /// Runs the loop that works for `role`. Once it has ended, its lanes are others' at once,
+    /// whatever this worker's other loops still have in hand.
+    pub(crate) async fn work(self, role: String, work: impl Future<Output = ()>) {
+        work.await;
+        self.hand_back(&role, Released::Role).await;
+    }
+
+    async fn hand_back(&self, role: &str, what: Released) {
         // A closed channel means that the keeper leaves, and with it every lane.
         let (done, handed_over) = oneshot::channel();
-        let _ = self.release.send(Release { role: Arc::from(role), lanes, done }).await;
+        let _ = self.release.send(Release { role: Arc::from(role), what, done }).await;
         let _ = handed_over.await;
     }
 }
 
-/// The lanes of `role` that are to be handed over, so that others get their share.
+/// The lanes of `role` that are to be handed over: what is above the fair share, so that others get
+/// theirs, and everything once this instance is stopping.
 pub(crate) fn to_hand_over(holdings: &Holdings, role: &str, lanes: i16) -> Vec<i16> {
     let held: Vec<i16> = holdings.of(role).map(|lease| lease.lane).collect();
+    if holdings.withdrawn {
+        return held;
+    }
     surplus(&held, lanes, holdings.live.get(role).copied().unwrap_or(1))
 }
 
@@ -79,14 +101,21 @@ impl Keeper {
         (Self { registry, roles, publish, releases, health }, Leases { holdings, release })
     }
 
-    /// Runs until `stop`; then leaves, so that others take over at once.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Runs until `stop`; then leaves, so that others take over at once. From `drain` on it takes
+    /// nothing, and the loops hand over each lane as soon as it is quiet.
+    pub(crate) async fn run(mut self, drain: CancellationToken, stop: CancellationToken) {
         let pulse = self.health.pulse("leases", Duration::from_secs(30));
         let mut due = tokio::time::interval(RENEWAL);
         due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut draining = false;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = drain.cancelled(), if !draining => {
+                    draining = true;
+                    self.registry.withdraw();
+                    self.tick().await;
+                }
                 _ = due.tick() => self.tick().await,
                 Some(release) = self.releases.recv() => self.hand_back(release).await,
             }
@@ -122,13 +151,24 @@ impl Keeper {
         self.health.set("database", Status::down(why));
     }
 
-    async fn hand_back(&mut self, release: Release) {
-        match self.registry.release(&release.role, &release.lanes).await {
-            Ok(()) => tracing::info!(role = %release.role, lanes = ?release.lanes, "lanes handed over"),
-            Err(error) => tracing::warn!(%error, role = %release.role, "lanes could not be handed over yet"),
+    async fn hand_back(&mut self, Release { role, what, done }: Release) {
+        let handing = async {
+            match what {
+                Released::Lanes(lanes) => self.registry.release(&role, &lanes).await,
+                Released::Role => self.registry.retire(&role).await,
+            }
+        };
+        // Bounded as a renewal is: what is kept must not run out for what is handed back.
+        match tokio::time::timeout(TIME_TO_LIVE, handing).await {
+            Ok(Ok(lanes)) if lanes.is_empty() => {}
+            Ok(Ok(lanes)) => tracing::info!(%role, ?lanes, "lanes handed over"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = in_one_line(&error), %role, "lanes could not be handed over yet");
+            }
+            Err(_) => tracing::warn!(%role, "lanes could not be handed over yet: no answer"),
         }
         self.tick().await;
-        let _ = release.done.send(());
+        let _ = done.send(());
     }
 }
 

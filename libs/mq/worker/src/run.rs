@@ -121,7 +121,7 @@ impl Started {
         }
         let name = format!("{}:{}", hostname(), std::process::id());
         let (keeper, leases) = Keeper::new(self.leasing.clone(), name, roles, health.clone());
-        let mut keeping = tokio::spawn(keeper.run(leases_stop.clone()));
+        let mut keeping = tokio::spawn(keeper.run(tasks.stop.clone(), leases_stop.clone()));
 
         let outbox = Outbox::new(self.pool.clone());
         let progress = Progress::new("publish", STALLED);
@@ -134,7 +134,8 @@ impl Started {
             health: health.clone(),
             progress,
         };
-        tasks.spawn("publisher", |stop| publisher.run(stop));
+        let publishing = leases.clone();
+        tasks.spawn("publisher", |stop| publishing.work(sea_mq_outbox::ROLE.to_owned(), publisher.run(stop)));
         for (subscription, inbox) in settings.subscriptions.iter().zip(&inboxes) {
             self.consume(&mut tasks, &settings, subscription, inbox, &leases, &health)?;
         }
@@ -181,7 +182,7 @@ impl Started {
         health: &Health,
     ) -> Result<(), WorkerError> {
         let shared = Shared::new(subscription);
-        let (sender, started) = mpsc::unbounded_channel();
+        let (sender, reserved) = mpsc::unbounded_channel();
         let progress = Progress::new(format!("dispatch {}", subscription.durable), STALLED);
         health.watch(progress.clone());
         let ingest = Ingest {
@@ -191,7 +192,7 @@ impl Started {
             leases: leases.clone(),
             health: health.clone(),
             shared: Arc::clone(&shared),
-            started: sender,
+            reserved: sender,
         };
         let dispatcher = Dispatcher {
             inbox: inbox.clone(),
@@ -204,10 +205,16 @@ impl Started {
             health: health.clone(),
             progress,
             shared,
-            started,
+            reserved,
         };
-        tasks.spawn(&format!("ingest {}", subscription.durable), |stop| ingest.run(stop));
-        tasks.spawn(&format!("dispatch {}", subscription.durable), |stop| dispatcher.run(stop));
+        let (ingesting, dispatching) = (leases.clone(), leases.clone());
+        let (ingest_role, dispatch_role) = (inbox.ingest_role().to_owned(), inbox.dispatch_role().to_owned());
+        tasks.spawn(&format!("ingest {}", subscription.durable), |stop| {
+            ingesting.work(ingest_role, ingest.run(stop))
+        });
+        tasks.spawn(&format!("dispatch {}", subscription.durable), |stop| {
+            dispatching.work(dispatch_role, dispatcher.run(stop))
+        });
         Ok(())
     }
 }

@@ -103,3 +103,16 @@ async fn a_wall_torn_down_is_built_again() {
     );
     assert_eq!(text(&mut admin, &may).await, "falsefalse");
 }
+
+#[tokio::test]
+async fn the_workers_statements_are_not_compiled_before_they_run() {
+    let context = Context::new().await;
+    let mut worker = context.worker().await;
+    assert_eq!(text(&mut worker, "SHOW jit").await, "off");
+    // A scan that the role's settings price out of reach, and that there is no way around.
+    let plan: Vec<String> = sqlx::query_scalar("EXPLAIN ANALYZE SELECT count(*) FROM mq_instances")
+        .fetch_all(&mut worker)
+        .await
+        .unwrap();
+    assert!(!plan.iter().any(|line| line.contains("JIT")), "{}", plan.join("\n"));
+}

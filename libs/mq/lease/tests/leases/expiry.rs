@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Context, LONG, count, lanes, role, run};
+use crate::support::{Context, LONG, count, lanes, role, run, tick_until_holding};
 use sea_mq_lease::Registry;
+
+/// A take-over that has not happened by then never will.
+const TAKEN_BY: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_silent_instance_loses_its_lanes_after_its_time_and_not_before() {
@@ -12,15 +15,8 @@ async fn a_silent_instance_loses_its_lanes_after_its_time_and_not_before() {
     let ttl = Duration::from_millis(400);
     let mut silent = context.instance("silent", &roles, ttl).await;
     let mut alive = context.instance("alive", &roles, LONG).await;
-    let last = silent.tick().await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let taken = loop {
-        let held = alive.tick().await.unwrap();
-        if !held.leases.is_empty() {
-            break held;
-        }
-        assert!(Instant::now() < deadline, "nobody took over");
-    };
+    let last = tick_until_holding(&mut silent).await;
+    let taken = tokio::time::timeout(TAKEN_BY, tick_until_holding(&mut alive)).await.unwrap();
     assert!(Instant::now() >= last.valid_until, "taken while it was still valid");
     assert_eq!(lanes(&taken, "outbox"), lanes(&last, "outbox"), "all of them in one tick");
     assert!(taken.leases.iter().zip(&last.leases).all(|(new, old)| new.epoch == old.epoch + 1));
@@ -111,4 +107,37 @@ async fn renewal_waits_for_no_statement() {
     .await;
     assert_eq!(first.tick().await.unwrap().leases, before.leases);
     run(&mut statement, "ROLLBACK").await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_the_dead_no_longer_than_their_time() {
+    let context = Context::new().await;
+    let roles = [role("outbox", 8)];
+    let ttl = Duration::from_millis(400);
+    let mut dead = context.instance("dead", &roles, ttl).await;
+    let mut alive = context.instance("alive", &roles, LONG).await;
+    let last = tick_until_holding(&mut dead).await;
+    // Renewed by a clock that was an hour ahead, and since then silent.
+    context.renewed_ahead(last.instance, "1 hour").await;
+    let seen = Instant::now();
+    assert!(alive.tick().await.unwrap().leases.is_empty(), "it may be alive: it gets its time to show it");
+    tokio::time::timeout(TAKEN_BY, tick_until_holding(&mut alive)).await.unwrap();
+    assert!(seen.elapsed() >= ttl, "taken while it could still be alive");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_takes_nothing_from_the_living() {
+    let context = Context::new().await;
+    let roles = [role("outbox", 8)];
+    let mut first = context.instance("first", &roles, LONG).await;
+    // Its own time to live is another one, as while a new version replaces an old one.
+    let mut second = context.instance("second", &roles, Duration::from_secs(60)).await;
+    let before = first.tick().await.unwrap();
+    context.renewed_ahead(before.instance, "1 hour").await;
+    assert!(second.tick().await.unwrap().leases.is_empty());
+    let mut worker = context.worker().await;
+    let left = "SELECT extract(epoch FROM max(expires_at) - clock_timestamp())::bigint FROM mq_instances";
+    let seconds = count(&mut worker, left).await;
+    assert!((500..=600).contains(&seconds), "its own time to live from now: {seconds} s");
+    assert_eq!(first.tick().await.unwrap().leases, before.leases);
 }

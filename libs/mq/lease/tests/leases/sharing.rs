@@ -71,9 +71,9 @@ async fn lanes_handed_back_are_taken_with_a_higher_epoch() {
     first.tick().await.unwrap();
     // Not its own: nothing happens.
     second.tick().await.unwrap();
-    second.release("outbox", &[0, 1, 2, 3]).await.unwrap();
+    assert_eq!(second.release("outbox", &[0, 1, 2, 3]).await.unwrap(), Vec::<i16>::new());
     assert!(second.tick().await.unwrap().leases.is_empty());
-    first.release("outbox", &[1, 3]).await.unwrap();
+    assert_eq!(first.release("outbox", &[1, 3]).await.unwrap(), [1, 3]);
     let taken = second.tick().await.unwrap();
     assert_eq!(taken.leases.iter().map(|l| (l.lane, l.epoch)).collect::<Vec<_>>(), [(1, 2), (3, 2)]);
     assert_eq!(lanes(&first.tick().await.unwrap(), "outbox"), [0, 2]);
@@ -97,6 +97,50 @@ async fn leaving_frees_everything_at_once() {
     assert_ne!(back.instance, before.instance);
     assert!(back.leases.is_empty());
     assert_eq!(count(&mut context.worker().await, "SELECT count(*) FROM mq_instances").await, 2);
+}
+
+#[tokio::test]
+async fn whoever_withdraws_takes_nothing_and_leaves_everything_to_others() {
+    let context = Context::new().await;
+    let roles = [role("outbox", 4), role("ingest/a", 1)];
+    let mut first = context.instance("first", &roles, LONG).await;
+    let mut second = context.instance("second", &roles, LONG).await;
+    let before = first.tick().await.unwrap();
+    second.tick().await.unwrap();
+    first.withdraw();
+    let withdrawn = first.tick().await.unwrap();
+    assert!(withdrawn.withdrawn && !before.withdrawn);
+    assert_eq!((withdrawn.instance, &withdrawn.leases), (before.instance, &before.leases), "still its own");
+    // Lane by lane, the other gets more than the half that was its fair share before.
+    for lane in 0..4 {
+        first.release("outbox", &[lane]).await.unwrap();
+        assert_eq!(lanes(&first.tick().await.unwrap(), "outbox"), Vec::from_iter(lane + 1..4));
+        let taken = second.tick().await.unwrap();
+        assert_eq!(lanes(&taken, "outbox"), Vec::from_iter(0..=lane));
+        assert_eq!(taken.live, HashMap::from([("outbox".into(), 1), ("ingest/a".into(), 1)]));
+    }
+    assert_eq!(lanes(&first.tick().await.unwrap(), "ingest/a"), [0], "what is not finished is kept");
+    // Buried and born anew, it still takes no part.
+    context.expire(before.instance).await;
+    let reborn = first.tick().await.unwrap();
+    assert!(reborn.withdrawn && reborn.leases.is_empty());
+    assert_eq!(second.tick().await.unwrap().leases.len(), 5);
+}
+
+#[tokio::test]
+async fn whoever_retires_from_a_role_frees_it_and_keeps_the_others() {
+    let context = Context::new().await;
+    let roles = [role("outbox", 4), role("dispatch/a", 4)];
+    let mut first = context.instance("first", &roles, LONG).await;
+    let mut second = context.instance("second", &roles, LONG).await;
+    first.tick().await.unwrap();
+    second.tick().await.unwrap();
+    assert_eq!(first.retire("outbox").await.unwrap(), [0, 1, 2, 3]);
+    let left = first.tick().await.unwrap();
+    assert_eq!((lanes(&left, "outbox").len(), lanes(&left, "dispatch/a").len()), (0, 4));
+    let taken = second.tick().await.unwrap();
+    assert_eq!((lanes(&taken, "outbox").len(), lanes(&taken, "dispatch/a").len()), (4, 0));
+    assert_eq!(taken.live, HashMap::from([("outbox".into(), 1), ("dispatch/a".into(), 2)]));
 }
 
 #[tokio::test]
@@ -133,7 +177,7 @@ async fn a_taking_of_a_lane_belongs_to_one_instance() {
             match (step + 7 * n) % 20 {
                 5 => registry.leave().await.unwrap(),
                 10 => context.expire(held.instance).await,
-                15 => registry.release("outbox", &lanes(&held, "outbox")).await.unwrap(),
+                15 => drop(registry.release("outbox", &lanes(&held, "outbox")).await.unwrap()),
                 _steady => {}
             }
         }

@@ -52,6 +52,14 @@ impl Context {
         );
         assert_eq!(run(&mut self.worker().await, &sql).await, 1);
     }
+
+    /// The instance was renewed when the database's clock was ahead of what it says now.
+    pub async fn renewed_ahead(&self, instance: Uuid, by: &str) {
+        let sql = format!(
+            "UPDATE mq_instances SET expires_at = expires_at + interval '{by}' WHERE id = '{instance}'"
+        );
+        assert_eq!(run(&mut self.worker().await, &sql).await, 1);
+    }
 }
 
 pub fn role(name: &str, lanes: i16) -> Role {
@@ -80,4 +88,14 @@ pub async fn tick_and_share(registry: &mut Registry, roles: &[Role]) -> Holdings
         registry.release(&role.name, &above).await.unwrap();
     }
     registry.tick().await.unwrap()
+}
+
+/// Ticks until the instance holds lanes: on a busy machine a short life may end before it took any.
+pub async fn tick_until_holding(registry: &mut Registry) -> Holdings {
+    loop {
+        let held = registry.tick().await.unwrap();
+        if !held.leases.is_empty() {
+            return held;
+        }
+    }
 }
