@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use sea_mq_stack::{Launch, Process, workspace_binary};
 use sea_mq_testkit::{TestkitError, World};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -62,4 +63,24 @@ pub async fn outbox(world: &World, states: &str) -> Result<i64, TestkitError> {
         .context("vibespro")?
         .count(&format!("SELECT count(*) FROM outbox_events WHERE state IN ({states})"))
         .await
+}
+
+/// Starts the operator's command that puts a parked event of `vibespro` back in line.
+///
+/// # Errors
+/// The command was not built, or could not be started.
+pub async fn retry_parked(
+    world: &World,
+    id: Uuid,
+    variables: &[(&str, &str)],
+) -> Result<Process, TestkitError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let command = Launch::new("retry", workspace_binary("sea-mq")?)
+        .args(["outbox", "retry", &id.to_string()])
+        .own_environment_only()
+        .env("DB_URL", &world.context("vibespro")?.urls.worker)
+        .envs(variables)
+        .start(world.state())
+        .await?;
+    Ok(command)
 }

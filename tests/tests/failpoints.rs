@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
-use sea_mq_stack::{Launch, project_root};
+use sea_mq_stack::project_root;
 use sea_mq_testkit::failpoints::{FAILPOINTS, Failpoint, Way, names_in_source, visit};
 use sea_mq_testkit::{Answer, Event, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, outbox};
+use sea_mq_tests::{Outcome, SOON, outbox, retry_parked};
 use serde_json::json;
 
 /// Walks that run at a time: each waits for a lease to run out most of the time.
@@ -64,18 +64,14 @@ async fn a_retry_of_a_parked_row_that_dies_half_way_changes_nothing() -> Outcome
         })
         .await?;
     limit(-1).await;
-    let command = Launch::new("retry", env!("CARGO_BIN_EXE_sea-mq-tests-retry-parked"))
-        .args([world.context("vibespro")?.urls.worker.clone(), parked.to_string()])
-        .env("SEA_MQ_FAILPOINTS", "outbox.retry.between=crash")
-        .start(world.state())
-        .await?;
+    let command =
+        retry_parked(&world, parked, &[("SEA_MQ_FAILPOINTS", "outbox.retry.between=crash")]).await?;
     command.wait_for_line("failpoint outbox.retry.between: crash", SOON).await?;
+    assert!(!command.wait_within(SOON).await?.success());
     assert_eq!((outbox(&world, "'parked'").await?, outbox(&world, "'held'").await?), (1, 3));
-    let again = Launch::new("retry", env!("CARGO_BIN_EXE_sea-mq-tests-retry-parked"))
-        .args([world.context("vibespro")?.urls.worker.clone(), parked.to_string()])
-        .start(world.state())
-        .await?;
-    again.wait_for_line("4 rows are back in line", SOON).await?;
+    let again = retry_parked(&world, parked, &[]).await?;
+    again.wait_for_line(&format!("put back in line: event {parked} and 3 held behind it"), SOON).await?;
+    assert!(again.wait_within(SOON).await?.success());
     let totals = world.check().await?;
     assert_eq!((totals.processed, totals.parked), (4, 0));
     Ok(())

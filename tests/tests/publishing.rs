@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use sea_mq_outbox::Outbox;
 use sea_mq_testkit::{Answer, Event, ServerChoice, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, outbox};
+use sea_mq_tests::{Outcome, SOON, outbox, retry_parked};
 use serde_json::json;
 use sqlx::Connection;
 use time::OffsetDateTime;
@@ -136,8 +135,9 @@ async fn what_the_broker_refuses_for_good_holds_back_its_own_aggregate_until_it_
         })
         .await?;
     limit_messages(&world, -1).await?;
-    let outbox = Outbox::new(sqlx::PgPool::connect(&world.context("vibespro")?.urls.worker).await?);
-    assert_eq!(outbox.retry(parked).await.unwrap(), 6);
+    let retry = retry_parked(&world, parked, &[]).await?;
+    retry.wait_for_line("and 5 held behind it", SOON).await?;
+    assert!(retry.wait_within(SOON).await?.success());
     let totals = world.check().await?;
     assert_eq!((totals.processed, totals.parked), (56, 0));
     Ok(())

@@ -42,7 +42,7 @@ const RECALL: &str = "
         SELECT FROM mq_instances WHERE id = $1 FOR KEY SHARE),
     free AS MATERIALIZED (
         SELECT m.message_id FROM inbox_messages m
-        WHERE m.consumer = $2 AND m.state = 'waiting' AND m.event_type = $3 AND m.attempts = 0
+        WHERE m.consumer = $2 AND m.state = 'waiting' AND ($3::text IS NULL OR m.event_type = $3) AND m.attempts = 0
           AND m.next_attempt_at > now() AND EXISTS (SELECT FROM alive)
           AND (SELECT l.holder = $1 FROM mq_leases l WHERE l.role = $4 AND l.lane = m.lane)
         LIMIT $5
@@ -88,12 +88,17 @@ impl Inbox {
         Ok(())
     }
 
-    /// Lets deferred messages of an event type come up at once, at most `limit` of them; true when
-    /// there may be more.
+    /// Lets deferred messages of an event type, or of any, come up at once, at most `limit` of them;
+    /// true when there may be more.
     ///
     /// # Errors
     /// [`InboxError::Database`]: they come up when they are due.
-    pub async fn recall(&self, instance: Uuid, event_type: &str, limit: i64) -> Result<bool, InboxError> {
+    pub async fn recall(
+        &self,
+        instance: Uuid,
+        event_type: Option<&str>,
+        limit: i64,
+    ) -> Result<bool, InboxError> {
         failpoint!("inbox.recall.before");
         let done = sqlx::query(RECALL)
             .bind(instance)

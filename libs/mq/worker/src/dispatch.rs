@@ -142,7 +142,8 @@ struct Running {
     /// Messages of which it is not known how they stand.
     unclear: Vec<Unclear>,
     recorded_mark: Option<(time::OffsetDateTime, i64)>,
-    recall: Vec<String>,
+    /// Event types whose deferred rows come up at once; `None` stands for all of them.
+    recall: Vec<Option<String>>,
     poll: Duration,
     mark_at: Instant,
     look_at: Instant,

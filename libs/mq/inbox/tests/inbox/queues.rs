@@ -163,16 +163,16 @@ async fn deferred_rows_wait_uncounted_and_are_recalled_by_their_type() {
     assert_eq!(context.row(running).await, "running 1 1 0", "what runs is not deferred");
     let lanes = [lane_of("a")];
     assert!(inbox.due(&lanes, None, 10).await.unwrap().is_empty());
-    assert!(!inbox.recall(context.instance(), "case_closed", 10).await.unwrap());
+    assert!(!inbox.recall(context.instance(), Some("case_closed"), 10).await.unwrap());
     assert!(inbox.due(&lanes, None, 10).await.unwrap().is_empty(), "of another type");
-    assert!(inbox.recall(context.instance(), "case_opened", 1).await.unwrap(), "there may be more");
-    assert!(!inbox.recall(context.instance(), "case_opened", 2).await.unwrap(), "not the failed one");
+    assert!(inbox.recall(context.instance(), Some("case_opened"), 1).await.unwrap(), "there may be more");
+    assert!(!inbox.recall(context.instance(), Some("case_opened"), 2).await.unwrap(), "not the failed one");
     let mut due = due_ids(&inbox.due(&lanes, None, 10).await.unwrap());
     due.sort_unstable();
     let mut expected = rows[..2].to_vec();
     expected.sort_unstable();
     assert_eq!(due, expected);
-    assert!(!inbox.recall(context.instance(), "case_opened", 1).await.unwrap(), "what is due is left alone");
+    assert!(!inbox.recall(context.instance(), None, 1).await.unwrap(), "what is due is left alone");
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn who_was_buried_or_does_not_hold_the_lane_moves_nothing() {
     let tried = async |instance| {
         inbox.put_behind(instance, &rows[..1]).await.unwrap();
         inbox.defer(instance, &rows[..1], Duration::from_secs(600)).await.unwrap();
-        assert!(!inbox.recall(instance, "case_opened", 1).await.unwrap());
+        assert!(!inbox.recall(instance, Some("case_opened"), 1).await.unwrap());
         assert!(inbox.start(instance, &rows[..1]).await.unwrap().is_empty());
         assert_eq!(context.row(rows[0]).await, "ready 0 0 0");
         assert!(inbox.due(&all_lanes(), None, 10).await.unwrap().is_empty());

@@ -153,7 +153,7 @@ async fn what_a_handler_holds_is_told_and_waited_for_by_nothing() {
     inbox.put_behind(context.instance(), &[held]).await.unwrap();
     inbox.standing(&[held]).await.unwrap();
     assert!(inbox.no_longer_blocking(&[held]).await.unwrap().is_empty());
-    inbox.recall(context.instance(), "case_opened", 10).await.unwrap();
+    inbox.recall(context.instance(), Some("case_opened"), 10).await.unwrap();
     inbox.open(&crate::support::all_lanes()).await.unwrap();
     assert!(!inbox.mark_dead(held, 1, true).await.unwrap());
     assert!(!inbox.redrive(held).await.unwrap());

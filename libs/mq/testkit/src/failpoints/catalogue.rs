@@ -20,6 +20,8 @@ pub enum Way {
     HandingOver,
     /// The consumer's worker, told to end.
     Leaving,
+    /// The consumer's worker, when its handler fails all events of one type.
+    Failing,
     /// A command of the operator's; its own test walks it.
     Command,
 }
@@ -38,10 +40,16 @@ pub const FAILPOINTS: &[Failpoint] = &[
     at("dispatch.take_over.before", Way::Consuming),
     at("inbox.dead.after", Way::Consuming),
     at("inbox.dead.before", Way::Consuming),
+    at("inbox.defer.after", Way::Failing),
+    at("inbox.defer.before", Way::Failing),
     at("inbox.give_up.after", Way::Consuming),
     at("inbox.give_up.before", Way::Consuming),
     at("inbox.processed.after", Way::Consuming),
     at("inbox.processed.before", Way::Consuming),
+    at("inbox.put_behind.after", Way::Consuming),
+    at("inbox.put_behind.before", Way::Consuming),
+    at("inbox.recall.after", Way::Consuming),
+    at("inbox.recall.before", Way::Consuming),
     at("inbox.record.after", Way::Consuming),
     at("inbox.record.before", Way::Consuming),
     at("inbox.retry.after", Way::Consuming),

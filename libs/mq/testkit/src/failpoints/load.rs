@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,6 +10,9 @@ use crate::{TestHandler, TestkitError};
 
 /// No message above this is taken by the event stream of a walk: so one event of the load is parked.
 const MAX_MESSAGE: i32 = 4_000;
+
+/// So many calls for troubled events fail.
+const TROUBLES: usize = 30;
 
 /// A little of everything that an event can meet.
 pub(super) async fn emit(world: &World) -> Result<(), TestkitError> {
@@ -36,6 +40,15 @@ pub(super) async fn emit(world: &World) -> Result<(), TestkitError> {
     Ok(())
 }
 
+/// Events of one type, each of an aggregate of its own, that the handler fails at first: more than
+/// are kept in line while it does.
+pub(super) async fn emit_troubled(world: &World) -> Result<(), TestkitError> {
+    for n in 0..150 {
+        world.emit("vibespro", Event::new("vibe_troubled").of(format!("t-{n}"))).await?;
+    }
+    Ok(())
+}
+
 /// Lets the event stream refuse large messages for good.
 pub(super) async fn limit_messages(world: &World) -> Result<(), TestkitError> {
     let name = world.context("vibespro")?.name.event_stream();
@@ -49,10 +62,15 @@ pub(super) async fn limit_messages(world: &World) -> Result<(), TestkitError> {
 
 /// A handler for this load, that joins the inbox.
 pub(super) async fn handler(world: &World) -> Result<TestHandler, TestkitError> {
-    world.handler("sea", behave).await
+    let troubles = AtomicUsize::new(0);
+    world.handler("sea", move |call| behave(call, &troubles)).await
 }
 
-fn behave(call: &Call) -> Answer {
+fn behave(call: &Call, troubles: &AtomicUsize) -> Answer {
+    if call.event_type == "vibe_troubled" {
+        let earlier = troubles.fetch_add(1, Ordering::Relaxed);
+        return if earlier < TROUBLES { Answer::Status(500) } else { Answer::Handle };
+    }
     match call.payload.get("do").and_then(serde_json::Value::as_str) {
         Some("poison") => Answer::Status(422),
         Some("twice") => {

@@ -37,6 +37,7 @@ pub async fn visit(failpoint: Failpoint) -> Result<Visited, TestkitError> {
         Way::CatchingUp => walk.catching_up().await?,
         Way::HandingOver => walk.handing_over().await?,
         Way::Leaving => walk.leaving().await?,
+        Way::Failing => walk.failing().await?,
         Way::Command => {
             let why = format!("{} is passed by a command, not by a worker", failpoint.name);
             return Err(TestkitError::Unexpected(why));
@@ -98,6 +99,15 @@ impl Walk {
         let victim = self.armed(self.consumer()).start().await?;
         load::emit(&self.world).await?;
         victim.terminate().await?;
+        self.dies(&victim).await?;
+        self.inherited().await
+    }
+
+    async fn failing(&self) -> Result<Totals, TestkitError> {
+        let _other = self.producer().launch().await?;
+        let victim = self.armed(self.consumer()).launch().await?;
+        load::emit(&self.world).await?;
+        load::emit_troubled(&self.world).await?;
         self.dies(&victim).await?;
         self.inherited().await
     }

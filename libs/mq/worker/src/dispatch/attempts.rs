@@ -126,7 +126,7 @@ impl Running {
             Outcome::Processed => {
                 if let Some(event_type) = book.succeeded(call.id) {
                     tracing::info!(consumer, event_type, "the handler takes events of this type again");
-                    self.recall.push(event_type);
+                    self.recall.push(Some(event_type));
                     self.due_at = now;
                 }
             }

@@ -91,7 +91,7 @@ impl Running {
         let recall = std::mem::take(&mut self.recall);
         self.slots.due = Some(Box::pin(async move {
             for event_type in recall {
-                while inbox.recall(instance, &event_type, RECALL_PAGE).await? {}
+                while inbox.recall(instance, event_type.as_deref(), RECALL_PAGE).await? {}
             }
             inbox.due(&lanes, after, i64::try_from(DUE_PAGE).unwrap_or(i64::MAX)).await
         }));

@@ -118,6 +118,8 @@ impl Running {
                 }
                 drop(book);
                 self.letters_wake.notify_one();
+                // What a former owner deferred waits for a handler that may be well again.
+                self.recall.push(None);
                 for found in left_open
                     .into_iter()
                     .filter(|found| !self.in_flight.contains(&(found.row.message_id, found.fence)))
