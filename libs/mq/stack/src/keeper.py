@@ -72,9 +72,9 @@ def processes():
     return found
 
 
-def descendants():
+def descendants(everyone=None):
     """Living processes below this one, as pid -> state letter, parents first."""
-    everyone = processes()
+    everyone = everyone or processes()
     children = {}
     for pid, (parent, _) in everyone.items():
         children.setdefault(parent, []).append(pid)
@@ -110,11 +110,25 @@ def kill_all():
     repeat_until_none_left(signal.SIGKILL, lambda: list(descendants()))
 
 
+def moving():
+    """Descendants that do not stand yet.
+
+    Whoever has vforked sleeps in the kernel until its child execs, and so never
+    stops while that child is stopped: it stands as well as the others.
+    """
+    everyone = processes()
+    below = descendants(everyone)
+    stopped = {pid for pid, state in below.items() if state in (b"T", b"t")}
+    parents = {everyone[pid][0] for pid in stopped}
+    return [
+        pid
+        for pid, state in below.items()
+        if pid not in stopped and not (state == b"D" and pid in parents)
+    ]
+
+
 def freeze_all():
-    stopped = (b"T", b"t")
-    repeat_until_none_left(
-        signal.SIGSTOP, lambda: [pid for pid, state in descendants().items() if state not in stopped]
-    )
+    repeat_until_none_left(signal.SIGSTOP, moving)
 
 
 def thaw_all():

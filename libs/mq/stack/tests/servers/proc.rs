@@ -20,6 +20,12 @@ pub fn alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(_, state)| state != "Z" && state != "X")
 }
 
+/// Whether the process may run code of its own: not stopped, not ended, and not asleep in the kernel
+/// (as whoever vforked is until its child, which may be stopped, has become a program).
+pub fn running(pid: u32) -> bool {
+    stat(pid).is_some_and(|(_, state)| !["T", "D", "Z", "X"].contains(&state.as_str()))
+}
+
 /// The process that started this one.
 pub fn parent(pid: u32) -> u32 {
     stat(pid).unwrap().0
