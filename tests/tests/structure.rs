@@ -12,9 +12,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("sea-mq-config", &["event"]),
     ("sea-mq-observe", &["config", "event"]),
     ("sea-mq-database", &["event"]),
-    ("sea-mq-lease", &["failpoint"]),
-    ("sea-mq-outbox", &["failpoint"]),
-    ("sea-mq-inbox", &["failpoint"]),
+    ("sea-mq-lease", &["database", "failpoint"]),
+    ("sea-mq-outbox", &["database", "failpoint"]),
+    ("sea-mq-inbox", &["database", "failpoint"]),
     ("sea-mq-stream", &["event", "failpoint"]),
     ("sea-mq-dispatch", &["event"]),
     (

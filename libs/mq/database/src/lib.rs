@@ -1,6 +1,7 @@
 //! A context's Postgres database: reaching it, building it, keeping its schema.
 //!
 //! - [`connect`] opens a pool and says precisely why it cannot.
+//! - [`ask`] runs an operation on it, and bounds how long the answer may take.
 //! - [`provision`] makes a context's database, roles and walls, and may be run again.
 //! - [`migrate`] and [`schema_status`] keep the embedded, checksummed schema.
 //!
@@ -12,6 +13,7 @@
 //!                          {context}_worker    outbox and inbox only
 //! ```
 
+mod answer;
 mod connect;
 mod error;
 mod fault;
@@ -24,6 +26,7 @@ mod schema;
 mod target;
 mod walls;
 
+pub use answer::{ANSWER_WITHIN, Unanswered, ask, in_time};
 pub use connect::{ConnectOptions, connect};
 pub use error::{DatabaseError, ErrorKind};
 pub use fault::{Fault, classify};

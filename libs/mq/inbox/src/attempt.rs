@@ -40,15 +40,14 @@ const START: &str = "
         SELECT FROM mq_instances WHERE id = $1 FOR KEY SHARE),
     wanted AS MATERIALIZED (SELECT unnest($3::uuid[]) AS message_id LIMIT cardinality($3)),
     free AS MATERIALIZED (
-        SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+        SELECT m.ctid AS place FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer || '' = $2 AND m.state IN ('ready', 'waiting', 'behind')
           AND EXISTS (SELECT FROM alive)
           AND (SELECT l.holder = $1 FROM mq_leases l WHERE l.role = $4 AND l.lane = m.lane)
         FOR NO KEY UPDATE OF m SKIP LOCKED)
     UPDATE inbox_messages m
     SET state = 'running', fence = m.fence + 1, attempts = m.attempts + 1, next_attempt_at = NULL
-    FROM free
-    WHERE m.consumer || '' = $2 AND m.message_id = free.message_id
+    FROM free WHERE m.ctid = free.place
     RETURNING m.message_id, m.fence, m.attempts, m.subject, m.event_type, m.event_version,
               m.aggregate_type, m.aggregate_id, m.headers, m.body";
 
@@ -60,16 +59,20 @@ impl Inbox {
     /// [`InboxError::Database`]: the attempts may or may not have been started.
     pub async fn start(&self, instance: Uuid, messages: &[Uuid]) -> Result<Vec<Attempt>, InboxError> {
         failpoint!("inbox.start.before");
-        let rows = sqlx::query(START)
-            .bind(instance)
-            .bind(&self.consumer)
-            .bind(messages)
-            .bind(&self.dispatch_role)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(InboxError::during("start attempts"))?;
+        let attempts = self
+            .ask("start attempts", async |connection| {
+                let rows = sqlx::query(START)
+                    .bind(instance)
+                    .bind(&self.consumer)
+                    .bind(messages)
+                    .bind(&self.dispatch_role)
+                    .fetch_all(connection)
+                    .await?;
+                rows.iter().map(read_attempt).collect()
+            })
+            .await?;
         failpoint!("inbox.start.after");
-        rows.iter().map(read_attempt).collect::<Result<_, _>>().map_err(InboxError::during("start attempts"))
+        Ok(attempts)
     }
 }
 

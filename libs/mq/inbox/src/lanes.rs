@@ -155,22 +155,24 @@ impl Inbox {
         after: Option<DuePlace>,
         limit: i64,
     ) -> Result<Vec<DueRow>, InboxError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {QUEUED}, next_attempt_at FROM inbox_messages
+        self.ask("read due messages", async |connection| {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT {QUEUED}, next_attempt_at FROM inbox_messages
              WHERE consumer = $1 AND state = 'waiting' AND lane = ANY ($2)
                AND next_attempt_at BETWEEN coalesce($3, '-infinity'::timestamptz) AND now()
                AND (next_attempt_at, pos) > (coalesce($3, '-infinity'::timestamptz), coalesce($4, 0))
              ORDER BY next_attempt_at, pos LIMIT $5"
-        )))
-        .bind(&self.consumer)
-        .bind(lanes)
-        .bind(after.map(|place| place.at))
-        .bind(after.map(|place| place.pos))
-        .bind(limit)
-        .fetch_all(&self.pool)
+            )))
+            .bind(&self.consumer)
+            .bind(lanes)
+            .bind(after.map(|place| place.at))
+            .bind(after.map(|place| place.pos))
+            .bind(limit)
+            .fetch_all(connection)
+            .await?;
+            rows.iter().map(read_due).collect()
+        })
         .await
-        .map_err(InboxError::during("read due messages"))?;
-        rows.iter().map(read_due).collect::<Result<_, _>>().map_err(InboxError::during("read due messages"))
     }
 
     /// The next rows of one aggregate that are behind its head, in order, at most `limit`.
@@ -205,8 +207,9 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn open(&self, lanes: &[i16]) -> Result<Vec<OpenRow>, InboxError> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {QUEUED}, state, fence FROM inbox_messages
+        self.ask("read open messages", async |connection| {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+                "SELECT {QUEUED}, state, fence FROM inbox_messages
              WHERE consumer = $1 AND lane = ANY ($2) AND state = 'running'
              UNION ALL
              SELECT {QUEUED}, state, fence FROM inbox_messages
@@ -223,13 +226,14 @@ impl Inbox {
                  FROM inbox_messages
                  WHERE consumer = $1 AND lane = ANY ($2) AND state = 'behind'
                  ORDER BY lane, aggregate_id, aggregate_type, pos) b"
-        )))
-        .bind(&self.consumer)
-        .bind(lanes)
-        .fetch_all(&self.pool)
+            )))
+            .bind(&self.consumer)
+            .bind(lanes)
+            .fetch_all(connection)
+            .await?;
+            rows.iter().map(read_open).collect()
+        })
         .await
-        .map_err(InboxError::during("read open messages"))?;
-        rows.iter().map(read_open).collect::<Result<_, _>>().map_err(InboxError::during("read open messages"))
     }
 
     /// Of the messages that block their aggregates, those that block no longer: processed by an
@@ -238,16 +242,18 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn no_longer_blocking(&self, messages: &[Uuid]) -> Result<Vec<Uuid>, InboxError> {
-        sqlx::query_scalar(
-            "SELECT message_id FROM inbox_messages
+        self.ask("look at blocked aggregates", async |connection| {
+            sqlx::query_scalar(
+                "SELECT message_id FROM inbox_messages
              WHERE consumer = $1 AND message_id = ANY ($2)
                AND (state = 'processed' OR (state = 'dead' AND NOT holding))",
-        )
-        .bind(&self.consumer)
-        .bind(messages)
-        .fetch_all(&self.pool)
+            )
+            .bind(&self.consumer)
+            .bind(messages)
+            .fetch_all(connection)
+            .await
+        })
         .await
-        .map_err(InboxError::during("look at blocked aggregates"))
     }
 
     /// Where messages stand; one that is not there is left out.
@@ -255,14 +261,18 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn standing(&self, messages: &[Uuid]) -> Result<Vec<(Uuid, Standing)>, InboxError> {
-        let rows: Vec<(Uuid, String, bool, i64, i64)> = sqlx::query_as(
-            "SELECT message_id, state, holding, fence, pos FROM inbox_messages WHERE consumer = $1 AND message_id = ANY ($2)",
-        )
-        .bind(&self.consumer)
-        .bind(messages)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(InboxError::during("look at messages"))?;
+        let rows: Vec<(Uuid, String, bool, i64, i64)> = self
+            .ask("look at messages", async |connection| {
+                sqlx::query_as(
+                    "SELECT message_id, state, holding, fence, pos FROM inbox_messages
+                     WHERE consumer = $1 AND message_id = ANY ($2)",
+                )
+                .bind(&self.consumer)
+                .bind(messages)
+                .fetch_all(connection)
+                .await
+            })
+            .await?;
         Ok(rows
             .into_iter()
             .map(|(id, state, holding, fence, pos)| (id, standing(&state, holding, fence, pos)))
@@ -274,15 +284,17 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn floors(&self, lanes: &[i16]) -> Result<Vec<(i16, i64)>, InboxError> {
-        sqlx::query_as(
-            "SELECT u.lane, coalesce(p.floor, 0) FROM unnest($2::smallint[]) u (lane)
+        self.ask("read floors", async |connection| {
+            sqlx::query_as(
+                "SELECT u.lane, coalesce(p.floor, 0) FROM unnest($2::smallint[]) u (lane)
              LEFT JOIN mq_positions p ON p.role = $1 AND p.lane = u.lane",
-        )
-        .bind(&self.dispatch_role)
-        .bind(lanes)
-        .fetch_all(&self.pool)
+            )
+            .bind(&self.dispatch_role)
+            .bind(lanes)
+            .fetch_all(connection)
+            .await
+        })
         .await
-        .map_err(InboxError::during("read floors"))
     }
 
     /// Keeps floors: no row at or below is ready.
@@ -291,17 +303,19 @@ impl Inbox {
     /// [`InboxError::Database`]: the older floors stay, and are as true as before.
     pub async fn save_floors(&self, floors: &[(i16, i64)]) -> Result<(), InboxError> {
         let (lanes, values): (Vec<i16>, Vec<i64>) = floors.iter().copied().unzip();
-        sqlx::query(
-            "INSERT INTO mq_positions (role, lane, floor)
+        self.ask("keep floors", async |connection| {
+            sqlx::query(
+                "INSERT INTO mq_positions (role, lane, floor)
              SELECT $1, u.lane, u.floor FROM unnest($2::smallint[], $3::bigint[]) u (lane, floor)
              ON CONFLICT (role, lane) DO UPDATE SET floor = excluded.floor",
-        )
-        .bind(&self.dispatch_role)
-        .bind(&lanes)
-        .bind(&values)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("keep floors"))?;
+            )
+            .bind(&self.dispatch_role)
+            .bind(&lanes)
+            .bind(&values)
+            .execute(connection)
+            .await
+        })
+        .await?;
         Ok(())
     }
 
@@ -309,11 +323,11 @@ impl Inbox {
         &self,
         query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
     ) -> Result<Vec<QueuedRow>, InboxError> {
-        let rows = query.fetch_all(&self.pool).await.map_err(InboxError::during("read queued messages"))?;
-        rows.iter()
-            .map(read_queued)
-            .collect::<Result<_, _>>()
-            .map_err(InboxError::during("read queued messages"))
+        self.ask("read queued messages", async |connection| {
+            let rows = query.fetch_all(connection).await?;
+            rows.iter().map(read_queued).collect()
+        })
+        .await
     }
 }
 

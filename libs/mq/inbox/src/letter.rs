@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use sea_mq_failpoint::failpoint;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::{Inbox, InboxError};
@@ -49,43 +50,23 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn letters(&self, lanes: &[i16], after: i64, limit: i64) -> Result<Vec<Letter>, InboxError> {
-        let rows = sqlx::query(
-            "SELECT message_id, fence, epoch, subject, headers, body, dead_reason, last_error, attempts, stream,
-                    stream_seq, aggregate_type, aggregate_id, lane, exempt, pos
-             FROM inbox_messages
-             WHERE consumer = $1 AND state = 'dying' AND lane = ANY ($2) AND pos > $3
-             ORDER BY pos LIMIT $4",
-        )
-        .bind(&self.consumer)
-        .bind(lanes)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.pool)
+        self.ask("read dying messages", async |connection| {
+            let rows = sqlx::query(
+                "SELECT message_id, fence, epoch, subject, headers, body, dead_reason, last_error, attempts,
+                        stream, stream_seq, aggregate_type, aggregate_id, lane, exempt, pos
+                 FROM inbox_messages
+                 WHERE consumer = $1 AND state = 'dying' AND lane = ANY ($2) AND pos > $3
+                 ORDER BY pos LIMIT $4",
+            )
+            .bind(&self.consumer)
+            .bind(lanes)
+            .bind(after)
+            .bind(limit)
+            .fetch_all(connection)
+            .await?;
+            rows.iter().map(read_letter).collect()
+        })
         .await
-        .map_err(InboxError::during("read dying messages"))?;
-        rows.iter()
-            .map(|row| {
-                Ok(Letter {
-                    message_id: row.try_get(0)?,
-                    fence: row.try_get(1)?,
-                    epoch: row.try_get(2)?,
-                    subject: row.try_get(3)?,
-                    headers: row.try_get(4)?,
-                    body: Bytes::from(row.try_get::<Vec<u8>, _>(5)?),
-                    reason: row.try_get(6)?,
-                    error: row.try_get(7)?,
-                    attempts: row.try_get(8)?,
-                    stream: row.try_get(9)?,
-                    stream_seq: row.try_get(10)?,
-                    aggregate_type: row.try_get(11)?,
-                    aggregate_id: row.try_get(12)?,
-                    lane: row.try_get(13)?,
-                    exempt: row.try_get(14)?,
-                    pos: row.try_get(15)?,
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map_err(InboxError::during("read dying messages"))
     }
 
     /// Marks a dying message dead at its epoch, after its letter was acknowledged. With `hold` its
@@ -95,19 +76,22 @@ impl Inbox {
     /// [`InboxError::Database`]: it stays dying, and its letter will be sent again under the same id.
     pub async fn mark_dead(&self, message_id: Uuid, fence: i64, hold: bool) -> Result<bool, InboxError> {
         failpoint!("inbox.dead.before");
-        let done = sqlx::query(
-            "UPDATE inbox_messages
+        let done = self
+            .ask("mark a message dead", async |connection| {
+                sqlx::query(
+                    "UPDATE inbox_messages
              SET state = 'dead', dead_lettered_at = clock_timestamp(), dead_epoch = epoch,
                  holding = $4 AND aggregate_id IS NOT NULL
              WHERE consumer = $1 AND message_id = $2 AND fence = $3 AND state || '' = 'dying'",
-        )
-        .bind(&self.consumer)
-        .bind(message_id)
-        .bind(fence)
-        .bind(hold)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("mark a message dead"))?;
+                )
+                .bind(&self.consumer)
+                .bind(message_id)
+                .bind(fence)
+                .bind(hold)
+                .execute(connection)
+                .await
+            })
+            .await?;
         failpoint!("inbox.dead.after");
         Ok(done.rows_affected() == 1)
     }
@@ -118,17 +102,20 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn redrive(&self, message_id: Uuid) -> Result<bool, InboxError> {
-        let done = sqlx::query(
-            "UPDATE inbox_messages
+        let done = self
+            .ask("redrive a message", async |connection| {
+                sqlx::query(
+                    "UPDATE inbox_messages
              SET state = 'waiting', next_attempt_at = clock_timestamp(), epoch = epoch + 1, attempts = 0,
                  exempt = NOT holding, holding = false
              WHERE consumer = $1 AND message_id = $2 AND state || '' = 'dead'",
-        )
-        .bind(&self.consumer)
-        .bind(message_id)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("redrive a message"))?;
+                )
+                .bind(&self.consumer)
+                .bind(message_id)
+                .execute(connection)
+                .await
+            })
+            .await?;
         Ok(done.rows_affected() == 1)
     }
 
@@ -137,15 +124,39 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn discard(&self, message_id: Uuid) -> Result<bool, InboxError> {
-        let done = sqlx::query(
-            "UPDATE inbox_messages SET holding = false
+        let done = self
+            .ask("discard a message", async |connection| {
+                sqlx::query(
+                    "UPDATE inbox_messages SET holding = false
              WHERE consumer = $1 AND message_id = $2 AND state || '' = 'dead' AND holding",
-        )
-        .bind(&self.consumer)
-        .bind(message_id)
-        .execute(&self.pool)
-        .await
-        .map_err(InboxError::during("discard a message"))?;
+                )
+                .bind(&self.consumer)
+                .bind(message_id)
+                .execute(connection)
+                .await
+            })
+            .await?;
         Ok(done.rows_affected() == 1)
     }
+}
+
+fn read_letter(row: &PgRow) -> Result<Letter, sqlx::Error> {
+    Ok(Letter {
+        message_id: row.try_get(0)?,
+        fence: row.try_get(1)?,
+        epoch: row.try_get(2)?,
+        subject: row.try_get(3)?,
+        headers: row.try_get(4)?,
+        body: Bytes::from(row.try_get::<Vec<u8>, _>(5)?),
+        reason: row.try_get(6)?,
+        error: row.try_get(7)?,
+        attempts: row.try_get(8)?,
+        stream: row.try_get(9)?,
+        stream_seq: row.try_get(10)?,
+        aggregate_type: row.try_get(11)?,
+        aggregate_id: row.try_get(12)?,
+        lane: row.try_get(13)?,
+        exempt: row.try_get(14)?,
+        pos: row.try_get(15)?,
+    })
 }

@@ -2,8 +2,10 @@
 //!
 //! The state machine is drawn in the schema (`0003_inbox.sql`). Every operation is a single
 //! statement. None ever waits for a row that a handler's transaction may hold: rows are taken with
-//! `SKIP LOCKED`, and what was skipped is told to the caller, who tries again later.
+//! `SKIP LOCKED`, and what was skipped is told to the caller, who tries again later. Each is answered
+//! within 15 s ([`sea_mq_database::ANSWER_WITHIN`]) or fails with [`InboxError::NoAnswer`].
 
+mod answer;
 mod attempt;
 mod lanes;
 mod letter;
@@ -21,6 +23,8 @@ pub use settle::{GivenUp, Processed, Retry, Settled};
 pub use stats::{InboxCounts, WindowCount};
 pub use streams::Incarnation;
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 
 /// Why an inbox operation failed.
@@ -35,22 +39,32 @@ pub enum InboxError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database did not answer. Whether it did, or still does, what it was asked for is not
+    /// known; it is to be treated like an [`InboxError::Database`] that leaves that open.
+    #[error(
+        "the inbox could not {action}: the database gave no answer within {within:?}, so whether it was done is not known; look at the network and at the server's load"
+    )]
+    NoAnswer {
+        /// What was being done, as a verb phrase.
+        action: &'static str,
+        /// How long was waited.
+        within: Duration,
+    },
 }
 
 impl InboxError {
-    pub(crate) fn during(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { action, source }
-    }
-
     /// True when the database refuses the very data (encoding, size, constraint), so that trying
     /// the same rows again cannot succeed.
     #[must_use]
     pub fn refuses_data(&self) -> bool {
-        let Self::Database { source, .. } = self;
-        source
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|code| matches!(&code[..2.min(code.len())], "22" | "23" | "54"))
+        match self {
+            Self::Database { source, .. } => source
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code)
+                .is_some_and(|code| matches!(&code[..2.min(code.len())], "22" | "23" | "54")),
+            // It said nothing, so nothing against the data either.
+            Self::NoAnswer { .. } => false,
+        }
     }
 }
 

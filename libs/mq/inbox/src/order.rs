@@ -57,14 +57,16 @@ impl Inbox {
     /// [`InboxError::Database`]: they may stay ready; the same may be said again.
     pub async fn put_behind(&self, instance: Uuid, messages: &[Uuid]) -> Result<(), InboxError> {
         failpoint!("inbox.put_behind.before");
-        sqlx::query(PUT_BEHIND)
-            .bind(instance)
-            .bind(&self.consumer)
-            .bind(messages)
-            .bind(&self.dispatch_role)
-            .execute(&self.pool)
-            .await
-            .map_err(InboxError::during("put messages behind their aggregate's head"))?;
+        self.ask("put messages behind their aggregate's head", async |connection| {
+            sqlx::query(PUT_BEHIND)
+                .bind(instance)
+                .bind(&self.consumer)
+                .bind(messages)
+                .bind(&self.dispatch_role)
+                .execute(connection)
+                .await
+        })
+        .await?;
         failpoint!("inbox.put_behind.after");
         Ok(())
     }
@@ -75,15 +77,17 @@ impl Inbox {
     /// [`InboxError::Database`]: they may stay as they are; the same may be said again.
     pub async fn defer(&self, instance: Uuid, messages: &[Uuid], delay: Duration) -> Result<(), InboxError> {
         failpoint!("inbox.defer.before");
-        sqlx::query(DEFER)
-            .bind(instance)
-            .bind(&self.consumer)
-            .bind(messages)
-            .bind(&self.dispatch_role)
-            .bind(delay.as_secs_f64())
-            .execute(&self.pool)
-            .await
-            .map_err(InboxError::during("defer messages"))?;
+        self.ask("defer messages", async |connection| {
+            sqlx::query(DEFER)
+                .bind(instance)
+                .bind(&self.consumer)
+                .bind(messages)
+                .bind(&self.dispatch_role)
+                .bind(delay.as_secs_f64())
+                .execute(connection)
+                .await
+        })
+        .await?;
         failpoint!("inbox.defer.after");
         Ok(())
     }
@@ -100,15 +104,18 @@ impl Inbox {
         limit: i64,
     ) -> Result<bool, InboxError> {
         failpoint!("inbox.recall.before");
-        let done = sqlx::query(RECALL)
-            .bind(instance)
-            .bind(&self.consumer)
-            .bind(event_type)
-            .bind(&self.dispatch_role)
-            .bind(limit)
-            .execute(&self.pool)
-            .await
-            .map_err(InboxError::during("recall deferred messages"))?;
+        let done = self
+            .ask("recall deferred messages", async |connection| {
+                sqlx::query(RECALL)
+                    .bind(instance)
+                    .bind(&self.consumer)
+                    .bind(event_type)
+                    .bind(&self.dispatch_role)
+                    .bind(limit)
+                    .execute(connection)
+                    .await
+            })
+            .await?;
         failpoint!("inbox.recall.after");
         Ok(i64::try_from(done.rows_affected()).is_ok_and(|recalled| recalled >= limit))
     }

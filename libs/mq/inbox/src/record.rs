@@ -123,32 +123,36 @@ impl Inbox {
     /// the same group again is harmless. [`InboxError::refuses_data`] tells when to split it.
     pub async fn record(&self, ingest: &Ingest, group: &[Arrival]) -> Result<Recorded, InboxError> {
         failpoint!("inbox.record.before");
-        let rows = sqlx::query(RECORD)
-            .bind(ingest.instance)
-            .bind(&self.ingest_role)
-            .bind(ingest.epoch)
-            .bind(&self.consumer)
-            .bind(&ingest.stream)
-            .bind(ingest.incarnation)
-            .bind(ingest.recorded_seq)
-            .bind(column(group, |a| a.message_id))
-            .bind(column(group, |a| a.subject.as_str()))
-            .bind(column(group, |a| a.event_type.as_deref()))
-            .bind(column(group, |a| a.event_version))
-            .bind(column(group, |a| a.aggregate_type.as_deref()))
-            .bind(column(group, |a| a.aggregate_id.as_deref()))
-            .bind(column(group, |a| a.lane))
-            .bind(column(group, |a| a.stream_seq))
-            .bind(column(group, |a| a.headers.as_slice()))
-            .bind(column(group, |a| &a.body[..]))
-            .bind(column(group, |a| a.start && a.unusable.is_none()))
-            .bind(column(group, |a| a.unusable.as_ref().map(|u| u.reason)))
-            .bind(column(group, |a| a.unusable.as_ref().map(|u| u.error.as_str())))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(InboxError::during("record a group"))?;
+        let recorded = self
+            .ask("record a group", async |connection| {
+                let rows = sqlx::query(RECORD)
+                    .bind(ingest.instance)
+                    .bind(&self.ingest_role)
+                    .bind(ingest.epoch)
+                    .bind(&self.consumer)
+                    .bind(&ingest.stream)
+                    .bind(ingest.incarnation)
+                    .bind(ingest.recorded_seq)
+                    .bind(column(group, |a| a.message_id))
+                    .bind(column(group, |a| a.subject.as_str()))
+                    .bind(column(group, |a| a.event_type.as_deref()))
+                    .bind(column(group, |a| a.event_version))
+                    .bind(column(group, |a| a.aggregate_type.as_deref()))
+                    .bind(column(group, |a| a.aggregate_id.as_deref()))
+                    .bind(column(group, |a| a.lane))
+                    .bind(column(group, |a| a.stream_seq))
+                    .bind(column(group, |a| a.headers.as_slice()))
+                    .bind(column(group, |a| &a.body[..]))
+                    .bind(column(group, |a| a.start && a.unusable.is_none()))
+                    .bind(column(group, |a| a.unusable.as_ref().map(|u| u.reason)))
+                    .bind(column(group, |a| a.unusable.as_ref().map(|u| u.error.as_str())))
+                    .fetch_all(connection)
+                    .await?;
+                read_recorded(&rows)
+            })
+            .await?;
         failpoint!("inbox.record.after");
-        read_recorded(&rows).map_err(InboxError::during("record a group"))
+        Ok(recorded)
     }
 }
 

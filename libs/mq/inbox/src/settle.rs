@@ -64,23 +64,27 @@ pub enum Settled {
 // - `consumer || ''`: a plain condition would offer a walk over the whole primary key.
 // - `state || ''`: a plain condition would offer the index of rows in that state, which is full of
 //   dead entries while an old transaction is open.
+// - What is locked is written at its place (`ctid`), which the lock keeps; and what was not written is
+//   told apart by a hashed IN. Joining lists of ids would take the square of their length.
 const PROCESSED: &str = "
     WITH wanted AS MATERIALIZED (
         SELECT DISTINCT w.message_id FROM (SELECT unnest($2::uuid[]) LIMIT cardinality($2)) w (message_id)),
     free AS MATERIALIZED (
-        SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+        SELECT m.ctid AS place FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer || '' = $1 AND m.state <> 'processed'
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
         SET state = 'processed', processed_at = clock_timestamp(), next_attempt_at = NULL, last_error = NULL,
             suspect = false, holding = false, headers = NULL, body = NULL
-        FROM free WHERE m.consumer || '' = $1 AND m.message_id = free.message_id
+        FROM free WHERE m.ctid = free.place
         RETURNING m.message_id)
-    SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed', m.message_id IS NOT NULL
+    SELECT message_id, true, false, false FROM done
+    UNION ALL
+    SELECT w.message_id, false, m.state = 'processed', m.message_id IS NOT NULL
     FROM wanted w
-    LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id
+    WHERE w.message_id NOT IN (SELECT message_id FROM done)";
 
 const RETRY: &str = "
     WITH wanted AS MATERIALIZED (
@@ -88,22 +92,24 @@ const RETRY: &str = "
             w (message_id, fence, delay, error, suspect, give_back)
         LIMIT cardinality($2)),
     free AS MATERIALIZED (
-        SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+        SELECT m.ctid AS place, w.delay, w.error, w.suspect, w.give_back
+        FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer || '' = $1 AND m.state || '' = 'running' AND m.fence = w.fence
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
-        SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => w.delay),
-            last_error = coalesce(w.error, m.last_error),
-            suspect = CASE WHEN w.give_back THEN m.suspect ELSE w.suspect END, attempts = m.attempts - w.give_back::integer
-        FROM wanted w, free
-        WHERE m.consumer || '' = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
+        SET state = 'waiting', next_attempt_at = clock_timestamp() + make_interval(secs => free.delay),
+            last_error = coalesce(free.error, m.last_error),
+            suspect = CASE WHEN free.give_back THEN m.suspect ELSE free.suspect END,
+            attempts = m.attempts - free.give_back::integer
+        FROM free WHERE m.ctid = free.place
         RETURNING m.message_id)
-    SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed',
-           m.state = 'running' AND m.fence = w.fence
+    SELECT message_id, true, false, false FROM done
+    UNION ALL
+    SELECT w.message_id, false, m.state = 'processed', m.state = 'running' AND m.fence = w.fence
     FROM wanted w
-    LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id
+    WHERE w.message_id NOT IN (SELECT message_id FROM done)";
 
 // Raising the fence shuts out every attempt that still runs: from here on the message is processed
 // only if it already was.
@@ -112,20 +118,21 @@ const GIVE_UP: &str = "
         SELECT * FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[]) w (message_id, fence, reason, error)
         LIMIT cardinality($2)),
     free AS MATERIALIZED (
-        SELECT m.message_id FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
+        SELECT m.ctid AS place, w.reason, w.error
+        FROM inbox_messages m JOIN wanted w ON w.message_id = m.message_id
         WHERE m.consumer || '' = $1 AND m.state || '' = 'running' AND m.fence = w.fence
         FOR NO KEY UPDATE OF m SKIP LOCKED),
     done AS (
         UPDATE inbox_messages m
-        SET state = 'dying', fence = m.fence + 1, dead_reason = w.reason, last_error = w.error, suspect = false
-        FROM wanted w, free
-        WHERE m.consumer || '' = $1 AND m.message_id = w.message_id AND m.message_id = free.message_id
+        SET state = 'dying', fence = m.fence + 1, dead_reason = free.reason, last_error = free.error, suspect = false
+        FROM free WHERE m.ctid = free.place
         RETURNING m.message_id)
-    SELECT w.message_id, done.message_id IS NOT NULL, m.state = 'processed',
-           m.state = 'running' AND m.fence = w.fence
+    SELECT message_id, true, false, false FROM done
+    UNION ALL
+    SELECT w.message_id, false, m.state = 'processed', m.state = 'running' AND m.fence = w.fence
     FROM wanted w
-    LEFT JOIN done ON done.message_id = w.message_id
-    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id";
+    LEFT JOIN inbox_messages m ON m.consumer || '' = $1 AND m.message_id = w.message_id
+    WHERE w.message_id NOT IN (SELECT message_id FROM done)";
 
 impl Inbox {
     /// Marks messages processed. Order of the answer is not that of the question.
@@ -135,14 +142,15 @@ impl Inbox {
     pub async fn settle_processed(&self, done: &[Processed]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
         failpoint!("inbox.processed.before");
         let ids: Vec<Uuid> = done.iter().map(|d| d.message_id).collect();
-        let rows = sqlx::query(PROCESSED)
-            .bind(&self.consumer)
-            .bind(&ids)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(InboxError::during("mark messages processed"))?;
+        let settled = self
+            .ask("mark messages processed", async |connection| {
+                let rows =
+                    sqlx::query(PROCESSED).bind(&self.consumer).bind(&ids).fetch_all(connection).await?;
+                read_settled(&rows)
+            })
+            .await?;
         failpoint!("inbox.processed.after");
-        read_settled(&rows).map_err(InboxError::during("mark messages processed"))
+        Ok(settled)
     }
 
     /// Lets messages wait for their next attempt.
@@ -151,19 +159,23 @@ impl Inbox {
     /// [`InboxError::Database`]: as above.
     pub async fn settle_retry(&self, failed: &[Retry]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
         failpoint!("inbox.retry.before");
-        let rows = sqlx::query(RETRY)
-            .bind(&self.consumer)
-            .bind(column(failed, |r| r.message_id))
-            .bind(column(failed, |r| r.fence))
-            .bind(column(failed, |r| r.delay.as_secs_f64()))
-            .bind(column(failed, |r| r.error.as_deref()))
-            .bind(column(failed, |r| r.suspect))
-            .bind(column(failed, |r| r.give_back))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(InboxError::during("let messages wait"))?;
+        let settled = self
+            .ask("let messages wait", async |connection| {
+                let rows = sqlx::query(RETRY)
+                    .bind(&self.consumer)
+                    .bind(column(failed, |r| r.message_id))
+                    .bind(column(failed, |r| r.fence))
+                    .bind(column(failed, |r| r.delay.as_secs_f64()))
+                    .bind(column(failed, |r| r.error.as_deref()))
+                    .bind(column(failed, |r| r.suspect))
+                    .bind(column(failed, |r| r.give_back))
+                    .fetch_all(connection)
+                    .await?;
+                read_settled(&rows)
+            })
+            .await?;
         failpoint!("inbox.retry.after");
-        read_settled(&rows).map_err(InboxError::during("let messages wait"))
+        Ok(settled)
     }
 
     /// Gives messages up: their fence rises, and they are dying until their letter is stored.
@@ -172,17 +184,21 @@ impl Inbox {
     /// [`InboxError::Database`]: as above.
     pub async fn settle_given_up(&self, given_up: &[GivenUp]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
         failpoint!("inbox.give_up.before");
-        let rows = sqlx::query(GIVE_UP)
-            .bind(&self.consumer)
-            .bind(column(given_up, |g| g.message_id))
-            .bind(column(given_up, |g| g.fence))
-            .bind(column(given_up, |g| g.reason))
-            .bind(column(given_up, |g| g.error.as_str()))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(InboxError::during("give messages up"))?;
+        let settled = self
+            .ask("give messages up", async |connection| {
+                let rows = sqlx::query(GIVE_UP)
+                    .bind(&self.consumer)
+                    .bind(column(given_up, |g| g.message_id))
+                    .bind(column(given_up, |g| g.fence))
+                    .bind(column(given_up, |g| g.reason))
+                    .bind(column(given_up, |g| g.error.as_str()))
+                    .fetch_all(connection)
+                    .await?;
+                read_settled(&rows)
+            })
+            .await?;
         failpoint!("inbox.give_up.after");
-        read_settled(&rows).map_err(InboxError::during("give messages up"))
+        Ok(settled)
     }
 }
 

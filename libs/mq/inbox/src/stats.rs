@@ -42,14 +42,17 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn window(&self, ready_bound: i64, waiting_bound: i64) -> Result<WindowCount, InboxError> {
-        let (ready, waiting) = sqlx::query_as(WINDOW)
-            .bind(&self.consumer)
-            .bind(&self.dispatch_role)
-            .bind(ready_bound)
-            .bind(waiting_bound)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(InboxError::during("count its window"))?;
+        let (ready, waiting) = self
+            .ask("count its window", async |connection| {
+                sqlx::query_as(WINDOW)
+                    .bind(&self.consumer)
+                    .bind(&self.dispatch_role)
+                    .bind(ready_bound)
+                    .bind(waiting_bound)
+                    .fetch_one(connection)
+                    .await
+            })
+            .await?;
         Ok(WindowCount { ready, waiting })
     }
 
@@ -59,17 +62,20 @@ impl Inbox {
     /// [`InboxError::Database`].
     pub async fn counts(&self, bound: i64) -> Result<InboxCounts, InboxError> {
         let window = self.window(bound, bound).await?;
-        let open: i64 = sqlx::query_scalar(
-            "SELECT (SELECT count(*) FROM (SELECT FROM inbox_messages
+        let open: i64 = self
+            .ask("be counted", async |connection| {
+                sqlx::query_scalar(
+                    "SELECT (SELECT count(*) FROM (SELECT FROM inbox_messages
                      WHERE consumer = $1 AND state = 'running' LIMIT $2) r)
                   + (SELECT count(*) FROM (SELECT FROM inbox_messages
                      WHERE consumer = $1 AND state = 'dying' LIMIT $2) d)",
-        )
-        .bind(&self.consumer)
-        .bind(bound)
-        .fetch_one(&self.pool)
-        .await
-        .map_err(InboxError::during("be counted"))?;
+                )
+                .bind(&self.consumer)
+                .bind(bound)
+                .fetch_one(connection)
+                .await
+            })
+            .await?;
         Ok(InboxCounts { active: window.ready + open, waiting: window.waiting })
     }
 
@@ -78,11 +84,13 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn clean_up(&self, retention: Duration, batch: i32) -> Result<i64, InboxError> {
-        sqlx::query_scalar("SELECT inbox_cleanup(make_interval(secs => $1), $2)")
-            .bind(retention.as_secs_f64())
-            .bind(batch)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(InboxError::during("be cleaned up"))
+        self.ask("be cleaned up", async |connection| {
+            sqlx::query_scalar("SELECT inbox_cleanup(make_interval(secs => $1), $2)")
+                .bind(retention.as_secs_f64())
+                .bind(batch)
+                .fetch_one(connection)
+                .await
+        })
+        .await
     }
 }

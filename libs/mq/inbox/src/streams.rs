@@ -17,15 +17,18 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`].
     pub async fn incarnations(&self, stream: &str) -> Result<Vec<Incarnation>, InboxError> {
-        let rows: Vec<(OffsetDateTime, i64)> = sqlx::query_as(
-            "SELECT stream_created_at, recorded_seq FROM inbox_streams
+        let rows: Vec<(OffsetDateTime, i64)> = self
+            .ask("read the recorded sequences", async |connection| {
+                sqlx::query_as(
+                    "SELECT stream_created_at, recorded_seq FROM inbox_streams
              WHERE consumer = $1 AND stream = $2 ORDER BY stream_created_at DESC",
-        )
-        .bind(&self.consumer)
-        .bind(stream)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(InboxError::during("read the recorded sequences"))?;
+                )
+                .bind(&self.consumer)
+                .bind(stream)
+                .fetch_all(connection)
+                .await
+            })
+            .await?;
         Ok(rows
             .into_iter()
             .map(|(created_at, recorded_seq)| Incarnation { created_at, recorded_seq })

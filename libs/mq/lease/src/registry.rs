@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sea_mq_database::{Unanswered, ask};
 use sea_mq_failpoint::failpoint;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
@@ -68,6 +69,24 @@ pub enum LeaseError {
     /// The database refused or was not there.
     #[error("leases could not be renewed in the database")]
     Database(#[from] sqlx::Error),
+    /// The database did not answer. Whether it did what it was asked for is not known; every tick
+    /// reads anew what is held.
+    #[error(
+        "leases could not be renewed: the database gave no answer within {within:?}; look at the network and at the server's load"
+    )]
+    NoAnswer {
+        /// How long was waited.
+        within: Duration,
+    },
+}
+
+impl From<Unanswered> for LeaseError {
+    fn from(why: Unanswered) -> Self {
+        match why {
+            Unanswered::Failed(source) => Self::Database(source),
+            Unanswered::NoAnswer { within } => Self::NoAnswer { within },
+        }
+    }
 }
 
 /// This instance's membership and leases in its context's database.
@@ -145,25 +164,29 @@ impl Registry {
     /// [`LeaseError::Database`]; the lanes are then free after the time to live.
     pub async fn leave(&mut self) -> Result<(), LeaseError> {
         failpoint!("lease.leave.before");
-        sqlx::query("DELETE FROM mq_instances WHERE id = $1")
-            .bind(self.instance.take())
-            .execute(&self.pool)
-            .await?;
+        let instance = self.instance.take();
+        ask(&self.pool, async |connection| {
+            sqlx::query("DELETE FROM mq_instances WHERE id = $1").bind(instance).execute(connection).await
+        })
+        .await?;
         Ok(())
     }
 
     /// Frees these lanes of a role, or all of them, as far as they are its own.
     async fn hand_back(&self, role: &str, lanes: Option<&[i16]>) -> Result<Vec<i16>, LeaseError> {
         failpoint!("lease.release.before");
-        let mut freed: Vec<i16> = sqlx::query_scalar(
-            "UPDATE mq_leases SET holder = NULL
+        let mut freed: Vec<i16> = ask(&self.pool, async |connection| {
+            sqlx::query_scalar(
+                "UPDATE mq_leases SET holder = NULL
              WHERE role = $1 AND holder = $2 AND ($3::smallint[] IS NULL OR lane = ANY($3))
              RETURNING lane",
-        )
-        .bind(role)
-        .bind(self.instance)
-        .bind(lanes)
-        .fetch_all(&self.pool)
+            )
+            .bind(role)
+            .bind(self.instance)
+            .bind(lanes)
+            .fetch_all(connection)
+            .await
+        })
         .await?;
         failpoint!("lease.release.after");
         freed.sort_unstable();
@@ -173,13 +196,16 @@ impl Registry {
     /// True when the life goes on; false when it had expired, whether or not it was buried yet.
     async fn renew(&self, instance: Uuid) -> Result<bool, LeaseError> {
         failpoint!("lease.renew.before");
-        let renewed = sqlx::query(
-            "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl, roles = $2
+        let renewed = ask(&self.pool, async |connection| {
+            sqlx::query(
+                "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl, roles = $2
              WHERE id = $1 AND expires_at > clock_timestamp()",
-        )
-        .bind(instance)
-        .bind(self.role_names())
-        .execute(&self.pool)
+            )
+            .bind(instance)
+            .bind(self.role_names())
+            .execute(connection)
+            .await
+        })
         .await?;
         Ok(renewed.rows_affected() == 1)
     }
@@ -188,25 +214,31 @@ impl Registry {
         let instance = Uuid::new_v4();
         let names = self.role_names();
         let lanes: Vec<i16> = self.roles.iter().map(|role| role.lanes).collect();
-        sqlx::query(
-            "INSERT INTO mq_leases (role, lane)
+        ask(&self.pool, async |connection| {
+            sqlx::query(
+                "INSERT INTO mq_leases (role, lane)
              SELECT r.name, lane FROM unnest($1::text[], $2::smallint[]) r (name, lanes),
                   generate_series(0, r.lanes - 1) lane
              ON CONFLICT DO NOTHING",
-        )
-        .bind(&names)
-        .bind(&lanes)
-        .execute(&self.pool)
+            )
+            .bind(&names)
+            .bind(&lanes)
+            .execute(connection)
+            .await
+        })
         .await?;
-        sqlx::query(
-            "INSERT INTO mq_instances (id, name, roles, ttl, expires_at)
+        ask(&self.pool, async |connection| {
+            sqlx::query(
+                "INSERT INTO mq_instances (id, name, roles, ttl, expires_at)
              VALUES ($1, $2, $3, make_interval(secs => $4), clock_timestamp() + make_interval(secs => $4))",
-        )
-        .bind(instance)
-        .bind(&self.name)
-        .bind(&names)
-        .bind(self.ttl.as_secs_f64())
-        .execute(&self.pool)
+            )
+            .bind(instance)
+            .bind(&self.name)
+            .bind(&names)
+            .bind(self.ttl.as_secs_f64())
+            .execute(connection)
+            .await
+        })
         .await?;
         tracing::info!(%instance, name = self.name, "joined");
         self.instance = Some(instance);
@@ -221,13 +253,16 @@ impl Registry {
     /// database's clock was set back: whether its instance is still there shows within that time.
     async fn shorten_overlong(&self) -> Result<(), LeaseError> {
         // Not buried at once: a live instance still counts on its time, and renews within it.
-        let shortened: Vec<String> = sqlx::query_scalar(
-            "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl WHERE id IN (
+        let shortened: Vec<String> = ask(&self.pool, async |connection| {
+            sqlx::query_scalar(
+                "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl WHERE id IN (
                  SELECT id FROM mq_instances WHERE expires_at > clock_timestamp() + ttl
                  FOR NO KEY UPDATE SKIP LOCKED)
              RETURNING name",
-        )
-        .fetch_all(&self.pool)
+            )
+            .fetch_all(connection)
+            .await
+        })
         .await?;
         if !shortened.is_empty() {
             tracing::warn!(
@@ -240,12 +275,15 @@ impl Registry {
 
     async fn bury_expired(&self) -> Result<(), LeaseError> {
         // A row that one of its statements holds FOR KEY SHARE is left for the next tick: nobody waits.
-        let rows = sqlx::query(
-            "DELETE FROM mq_instances WHERE id IN (
+        let rows = ask(&self.pool, async |connection| {
+            sqlx::query(
+                "DELETE FROM mq_instances WHERE id IN (
                  SELECT id FROM mq_instances WHERE expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)
              RETURNING id, name",
-        )
-        .fetch_all(&self.pool)
+            )
+            .fetch_all(connection)
+            .await
+        })
         .await?;
         for row in rows {
             let (id, name): (Uuid, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -255,9 +293,12 @@ impl Registry {
     }
 
     async fn live_by_role(&self) -> Result<HashMap<Arc<str>, usize>, LeaseError> {
-        let rows = sqlx::query("SELECT role, count(*) FROM mq_instances, unnest(roles) role GROUP BY role")
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = ask(&self.pool, async |connection| {
+            sqlx::query("SELECT role, count(*) FROM mq_instances, unnest(roles) role GROUP BY role")
+                .fetch_all(connection)
+                .await
+        })
+        .await?;
         rows.into_iter()
             .map(|row| {
                 let (role, live): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
@@ -269,8 +310,9 @@ impl Registry {
     async fn take_free(&self, instance: Uuid, role: &Role, share: usize) -> Result<(), LeaseError> {
         failpoint!("lease.take.before");
         // SKIP LOCKED: two instances that look at the same moment take different lanes.
-        sqlx::query(
-            "UPDATE mq_leases l SET holder = $1, epoch = epoch + 1, taken_at = clock_timestamp()
+        ask(&self.pool, async |connection| {
+            sqlx::query(
+                "UPDATE mq_leases l SET holder = $1, epoch = epoch + 1, taken_at = clock_timestamp()
              FROM (SELECT role, lane FROM mq_leases
                    WHERE role = $2 AND holder IS NULL AND lane < $4
                    ORDER BY lane
@@ -278,23 +320,27 @@ impl Registry {
                    FOR UPDATE SKIP LOCKED) free
              WHERE l.role = free.role AND l.lane = free.lane
                AND EXISTS (SELECT FROM mq_instances WHERE id = $1)",
-        )
-        .bind(instance)
-        .bind(&*role.name)
-        .bind(i64::try_from(share).unwrap_or(i64::MAX))
-        .bind(role.lanes)
-        .execute(&self.pool)
+            )
+            .bind(instance)
+            .bind(&*role.name)
+            .bind(i64::try_from(share).unwrap_or(i64::MAX))
+            .bind(role.lanes)
+            .execute(connection)
+            .await
+        })
         .await?;
         failpoint!("lease.take.after");
         Ok(())
     }
 
     async fn held(&self, instance: Uuid) -> Result<Vec<Lease>, LeaseError> {
-        let rows =
+        let rows = ask(&self.pool, async |connection| {
             sqlx::query("SELECT role, lane, epoch FROM mq_leases WHERE holder = $1 ORDER BY role, lane")
                 .bind(instance)
-                .fetch_all(&self.pool)
-                .await?;
+                .fetch_all(connection)
+                .await
+        })
+        .await?;
         rows.into_iter()
             .map(|row| {
                 let role: String = row.try_get(0)?;

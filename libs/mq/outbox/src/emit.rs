@@ -1,9 +1,9 @@
+use sea_mq_database::in_time;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::OutboxError;
-use crate::answer::answer_in_time;
 
 /// An event to put into the outbox. Only `id`, `subject` and `payload` are needed.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,6 @@ pub async fn emit(transaction: &mut PgConnection, event: &NewEvent) -> Result<()
         .bind(&event.trace_id)
         .bind(event.id)
         .execute(transaction);
-    answer_in_time("take an event", emitted).await?;
+    in_time(emitted).await.map_err(|why| OutboxError::during("take an event", why))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! The state machine is drawn in the schema (`0002_outbox.sql`). Every operation here is a single
 //! statement: no lock and no transaction outlives it, whatever happens to this process. Each is
-//! answered within 15 s or fails with [`OutboxError::NoAnswer`].
+//! answered within 15 s ([`sea_mq_database::ANSWER_WITHIN`]) or fails with [`OutboxError::NoAnswer`].
 //!
 //! # Finding work without walking history
 //!
@@ -50,7 +50,7 @@ pub enum OutboxError {
     /// The database did not answer. Whether it did what it was asked for is not known; every
     /// operation of the outbox may be asked for again.
     #[error(
-        "the outbox could not {action}: the database gave no answer within {within:?}; it is asked again on a new connection, so look at the network and at the server's load"
+        "the outbox could not {action}: the database gave no answer within {within:?}, so whether it was done is not known; asking again is safe; look at the network and at the server's load"
     )]
     NoAnswer {
         /// What was being done, as a verb phrase.
@@ -64,13 +64,12 @@ pub enum OutboxError {
 #[derive(Clone, Debug)]
 pub struct Outbox {
     pool: PgPool,
-    answer_within: Duration,
 }
 
 impl Outbox {
     /// The outbox in the database of `pool`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, answer_within: answer::ANSWER_WITHIN }
+        Self { pool }
     }
 }

@@ -109,7 +109,7 @@ impl Durable {
         self.ledger.outstanding()
     }
 
-    /// Tops the open requests up to `want` messages, waits up to `wait` for the first message, and
+    /// Keeps requests open for `ask` messages, waits up to `wait` for the first message, and
     /// then returns all that are there, at most `want`, without waiting further.
     ///
     /// An empty group means that nothing came. Dropping the future loses nothing: the next call hands
@@ -118,14 +118,19 @@ impl Durable {
     /// # Errors
     /// [`PullError`]; the next call tries again, except that a missing consumer or stream has to be
     /// made and opened anew.
-    pub async fn next_group(&mut self, want: usize, wait: Duration) -> Result<Vec<Delivery>, PullError> {
+    pub async fn next_group(
+        &mut self,
+        want: usize,
+        ask: usize,
+        wait: Duration,
+    ) -> Result<Vec<Delivery>, PullError> {
         self.take_ready(want);
         self.follow_connection();
         if self.group.is_empty() && self.fault.is_none() {
-            self.wait_for_first(want, wait).await;
+            self.wait_for_first(ask, wait).await;
             self.take_ready(want);
         } else if self.fault.is_none() && self.broker.is_connected() {
-            self.top_up(want).await;
+            self.top_up(ask).await;
         }
         if !self.group.is_empty() {
             sea_mq_failpoint::failpoint!("stream.pull.after");
@@ -166,12 +171,12 @@ impl Durable {
     }
 
     /// Waits for a message, a fault or the end of `wait`.
-    async fn wait_for_first(&mut self, want: usize, wait: Duration) {
+    async fn wait_for_first(&mut self, ask: usize, wait: Duration) {
         let until = Instant::now() + wait;
         while self.group.is_empty() && self.fault.is_none() {
             if self.broker.is_connected() {
                 self.ledger.expire(Instant::now());
-                self.top_up(want).await;
+                self.top_up(ask).await;
             }
             let wake_at = self.ledger.lost_at().map_or(until, |lost| lost.min(until));
             tokio::select! {

@@ -42,14 +42,14 @@ use standing::{Stood, Unclear};
 
 /// After this a row that a handler's transaction holds is tried again.
 const HELD_AGAIN: Duration = Duration::from_millis(250);
-/// For each call that may run, so many more attempts are started beforehand. They count as attempts
-/// when the process dies, so it is no more than the database's round trips need.
-const AHEAD: usize = 4;
+/// For each call that may run, at most so many more attempts are started beforehand. They count as
+/// attempts when the process dies, so it is no more than the pace of the handler asks for.
+const AHEAD: usize = 16;
 /// The longest that nothing is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const FLOORS_EVERY: Duration = Duration::from_secs(1);
 /// Statements that start or settle take no more rows than this.
-const GROUP: usize = 256;
+const GROUP: usize = 512;
 
 /// What ingest and dispatch of one subscription share.
 pub(crate) struct Shared {
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) records_here: AtomicBool,
     /// Something was added to the book.
     pub(crate) wake: Notify,
+    /// A call has ended: more could be started.
+    pub(crate) freed: Notify,
 }
 
 impl Shared {
@@ -71,6 +73,7 @@ impl Shared {
             )),
             records_here: AtomicBool::new(false),
             wake: Notify::new(),
+            freed: Notify::new(),
         })
     }
 
@@ -137,6 +140,8 @@ struct Running {
     stopping: bool,
     instance: Uuid,
     to_settle: Vec<ToSettle>,
+    /// Since when answers are gathered.
+    settle_from: Option<Instant>,
     /// Settlements that a handler's transaction holds up, and from when on they are tried again.
     held: Vec<(Instant, ToSettle)>,
     /// Messages of which it is not known how they stand.
@@ -203,6 +208,7 @@ impl Running {
             stopping: false,
             instance: Uuid::nil(),
             to_settle: Vec::new(),
+            settle_from: None,
             held: Vec::new(),
             unclear: Vec::new(),
             recorded_mark: None,
@@ -342,6 +348,7 @@ impl Running {
     fn wake_at(&self, now: Instant, stopping: bool) -> Instant {
         let mut times: Vec<Instant> = self.held.iter().map(|(at, _)| *at).collect();
         times.extend(self.unclear.iter().map(|unclear| unclear.at));
+        times.extend(self.settle_from.map(|from| from + settling::GATHER_WITHIN));
         if !stopping {
             times.extend([self.due_at, self.mark_at]);
             times.extend(self.d.shared.book().opens_at());

@@ -38,6 +38,9 @@ const PAGE: usize = 500;
 /// How often the stream's incarnation is looked at.
 const STREAM_EVERY: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
+/// A group of fewer that start at once is waited with, for so long.
+const WORTH_A_STATEMENT: usize = 128;
+const PACE_WITHIN: Duration = Duration::from_millis(10);
 
 /// What ingest of one subscription works with.
 pub(crate) struct Ingest {
@@ -191,10 +194,14 @@ impl Session<'_> {
             tokio::time::sleep(Duration::from_millis(20)).await;
             return Ok(());
         }
-        let want = self.ingest.subscription.batch_size.min(room);
+        let batch = self.ingest.subscription.batch_size.min(room);
+        let want = self.paced(batch).await;
+        if want == 0 {
+            return Ok(());
+        }
         // Only the waiting is cut short by a stop: what has arrived is recorded and acked.
         let group = tokio::select! {
-            group = self.durable.next_group(want, WAIT) => group?,
+            group = self.durable.next_group(want, batch, WAIT) => group?,
             () = stop.cancelled() => return Ok(()),
         };
         if group.is_empty() {
@@ -203,6 +210,23 @@ impl Session<'_> {
         }
         self.idle = 0;
         self.record(group).await
+    }
+
+    /// How many to record next. While the handler is fast, no more than can start at once, and not
+    /// before that is worth a statement; 0 when nothing became free in time.
+    async fn paced(&self, batch: usize) -> usize {
+        let until = Instant::now() + PACE_WITHIN;
+        loop {
+            let freed = self.ingest.shared.freed.notified();
+            let startable = self.ingest.shared.book().startable(Instant::now());
+            let Some(startable) = startable else { return batch };
+            if startable >= batch.min(WORTH_A_STATEMENT) {
+                return startable.min(batch);
+            }
+            if tokio::time::timeout_at(until.into(), freed).await.is_err() {
+                return startable.min(batch);
+            }
+        }
     }
 
     async fn room(&mut self) -> Result<usize, SessionError> {
@@ -272,8 +296,8 @@ impl Session<'_> {
         let rows: Vec<_> = messages.into_iter().map(|m| arrival(m, stream, self.incarnation)).collect();
         let upto = self.continuity.recorded().min(highest);
         match self.recorder.record(rows, i64::try_from(upto).unwrap_or(i64::MAX)).await {
-            Recording::Done { added } => {
-                self.window.recorded(added);
+            Recording::Done { ready } => {
+                self.window.recorded(ready);
                 Ok(())
             }
             Recording::LeaseLost => Err(SessionError::LeaseLost),

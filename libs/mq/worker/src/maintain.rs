@@ -1,7 +1,8 @@
 //! Gauges, and the one component that deletes finished rows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use sea_mq_config::{RetentionSettings, Subscription};
 use sea_mq_inbox::Inbox;
 use sea_mq_observe::{Health, Status, metric};
@@ -15,8 +16,12 @@ const GAUGES_EVERY: Duration = Duration::from_secs(2);
 const CLEAN_EVERY: Duration = Duration::from_secs(30);
 /// Rows deleted by one statement: short enough to disturb nobody.
 const CLEAN_GROUP: i32 = 2000;
+/// Between two deletions, so many times what the last one took: others need the server as well.
+const CLEAN_PAUSE: u32 = 2;
 /// Gauges count no further than this: a backlog beyond it is alarming whatever its size.
-const COUNT_BOUND: i64 = 1_000_000;
+const COUNT_BOUND: i64 = 200_000;
+/// Between two counts, so many times what the last one took: a long backlog is counted less often.
+const COUNT_PAUSE: u32 = 20;
 
 /// What maintenance works with.
 pub(crate) struct Maintenance {
@@ -33,17 +38,24 @@ pub(crate) struct Maintenance {
 impl Maintenance {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let pulse = self.health.pulse("maintenance", Duration::from_secs(300));
-        let mut gauges = tokio::time::interval(GAUGES_EVERY);
-        let mut clean = tokio::time::interval(CLEAN_EVERY);
-        gauges.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        clean.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            pulse.beat();
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = gauges.tick() => self.gauges().await,
-                _ = clean.tick() => self.clean_up().await,
+        let gauges = async {
+            loop {
+                pulse.beat();
+                let began = Instant::now();
+                self.gauges().await;
+                tokio::time::sleep(GAUGES_EVERY.max(began.elapsed() * COUNT_PAUSE)).await;
             }
+        };
+        let cleaning = async {
+            loop {
+                self.clean_up().await;
+                tokio::time::sleep(CLEAN_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = gauges => {}
+            () = cleaning => {}
         }
         pulse.retire();
     }
@@ -95,18 +107,33 @@ impl Maintenance {
         if !self.leases.now().of(ROLE).any(|lease| lease.lane == 0) {
             return;
         }
-        match self.outbox.clean_up(self.retention.outbox, CLEAN_GROUP).await {
+        let retention = &self.retention;
+        match all_groups(|| Box::pin(self.outbox.clean_up(retention.outbox, CLEAN_GROUP))).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(rows, "deleted published outbox rows past their retention"),
             Err(error) => tracing::warn!(error = in_one_line(&error), "the outbox was not cleaned up"),
         }
         if let Some(inbox) = self.inboxes.first() {
-            match inbox.clean_up(self.retention.inbox, CLEAN_GROUP).await {
+            match all_groups(|| Box::pin(inbox.clean_up(retention.inbox, CLEAN_GROUP))).await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(rows, "deleted finished inbox rows past their retention"),
                 Err(error) => tracing::warn!(error = in_one_line(&error), "the inbox was not cleaned up"),
             }
         }
+    }
+}
+
+/// Deletes group after group while they come back full; returns how many rows.
+async fn all_groups<'a, E>(delete: impl Fn() -> BoxFuture<'a, Result<i64, E>>) -> Result<i64, E> {
+    let mut rows = 0;
+    loop {
+        let began = Instant::now();
+        let group = delete().await?;
+        rows += group;
+        if group < i64::from(CLEAN_GROUP) {
+            return Ok(rows);
+        }
+        tokio::time::sleep(began.elapsed() * CLEAN_PAUSE).await;
     }
 }
 

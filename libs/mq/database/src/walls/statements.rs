@@ -8,6 +8,8 @@ const MEMBERSHIP_OPTIONS_SINCE: i32 = 160_000;
 /// A worker's transaction holds no network call, so an idle one is a frozen worker.
 const WORKER_IDLE_IN_TRANSACTION: &str = "2s";
 const WORKER_LOCK_TIMEOUT: &str = "2s";
+/// The worker gives a statement up after 15 s; the server must not go on with it for much longer.
+const WORKER_STATEMENT_TIMEOUT: &str = "30s";
 
 /// One statement, and the text that may be shown in its place.
 #[derive(Clone, PartialEq, Eq)]
@@ -125,11 +127,17 @@ fn role_settings(names: &ContextNames) -> Vec<Step> {
             "ALTER ROLE {worker} SET idle_in_transaction_session_timeout = '{WORKER_IDLE_IN_TRANSACTION}'"
         ),
         format!("ALTER ROLE {worker} SET lock_timeout = '{WORKER_LOCK_TIMEOUT}'"),
+        format!("ALTER ROLE {worker} SET statement_timeout = '{WORKER_STATEMENT_TIMEOUT}'"),
         // The worker's statements look rows up by key. Planned while a table is still small, or its
         // statistics are old, they must not be turned into scans that grow with the table.
         format!("ALTER ROLE {worker} SET enable_seqscan = off"),
         format!("ALTER ROLE {worker} SET enable_hashjoin = off"),
         format!("ALTER ROLE {worker} SET enable_mergejoin = off"),
+        // One row a key: a bitmap of one is made for nothing.
+        format!("ALTER ROLE {worker} SET enable_bitmapscan = off"),
+        // They are written for the plan that any parameters get, and planning them takes longer than
+        // carrying them out: it is done once a connection.
+        format!("ALTER ROLE {worker} SET plan_cache_mode = force_generic_plan"),
         // Up to Postgres 17 what is turned off above is priced out of reach instead, and a price like
         // that has even the scan of an empty table compiled first, for hundreds of milliseconds.
         format!("ALTER ROLE {worker} SET jit = off"),

@@ -82,3 +82,11 @@ async fn an_outage_is_no_refusal() {
     let error = gone.record(&context.ingest, &[arrival(None, 1)]).await.unwrap_err();
     assert!(!error.refuses_data(), "{error:?}");
 }
+
+#[test]
+fn silence_is_no_refusal() {
+    let within = sea_mq_database::ANSWER_WITHIN;
+    let silence = sea_mq_inbox::InboxError::NoAnswer { action: "record a group", within };
+    assert!(!silence.refuses_data());
+    assert!(silence.to_string().contains("no answer within 15s"), "{silence}");
+}

@@ -1,8 +1,8 @@
-//! A publisher without a broker: looks, steps its cursors back, claims, marks.
+//! A publisher without a broker: looks and claims in one snapshot as the worker does, and marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use sea_mq_outbox::{Claimed, Cursor, Outbox, Published};
+use sea_mq_outbox::{Claim, Claimed, Cursor, Outbox, Published};
 use time::OffsetDateTime;
 
 use crate::support::from_the_start;
@@ -46,24 +46,29 @@ impl Publisher {
         }
     }
 
-    /// Looks, and claims what the look and the cursors allow.
+    /// Looks and claims, again and again until there is nothing more.
     pub async fn look(&mut self) -> Vec<Claimed> {
-        let news = self.outbox.scout(&self.snapshot).await.unwrap();
-        self.snapshot = news.snapshot;
-        self.step_back(&news.lanes);
-        let mut rows: Vec<Claimed> = Vec::new();
+        let (mut rows, mut in_hand) = (Vec::new(), HashSet::new());
         loop {
-            let cursors: Vec<Cursor> =
-                self.cursors.iter().map(|(lane, after)| Cursor { lane: *lane, after: *after }).collect();
-            let more = self.outbox.claim(&cursors, self.per_lane, i64::MAX).await.unwrap();
+            let more = self.look_once().await;
             if more.is_empty() {
                 return rows;
             }
-            for row in &more {
-                self.cursors.insert(row.lane, row.seq);
-            }
-            rows.extend(more);
+            // A lane that is read again from further back brings rows that are in hand already.
+            rows.extend(more.into_iter().filter(|row| in_hand.insert(row.id)));
         }
+    }
+
+    async fn look_once(&mut self) -> Vec<Claimed> {
+        let cursors: Vec<Cursor> =
+            self.cursors.iter().map(|(lane, after)| Cursor { lane: *lane, after: *after }).collect();
+        let Claim { from, rows, news } =
+            self.outbox.look_and_claim(&self.snapshot, &cursors, self.per_lane, i64::MAX).await.unwrap();
+        self.snapshot = news.snapshot;
+        // In the order of their sequence: the last row of a lane is how far it was read.
+        self.cursors.extend(from.iter().map(|cursor| (cursor.lane, cursor.after)));
+        self.cursors.extend(rows.iter().map(|row| (row.lane, row.seq)));
+        rows
     }
 
     /// Marks rows published, as if the stream had acknowledged them.

@@ -318,7 +318,7 @@ async fn a_pull_that_is_not_permitted_says_so() {
     stream.create_consumer(config).await.unwrap();
     let mut durable = broker(&server, "sea").await.durable("S", "d").await.unwrap();
     for _ in 0..2 {
-        let error = durable.next_group(10, Duration::from_secs(10)).await.unwrap_err();
+        let error = durable.next_group(10, 10, Duration::from_secs(10)).await.unwrap_err();
         assert!(matches!(error, PullError::Denied { .. }), "{error}");
     }
 }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream;
+use futures::StreamExt as _;
 use sea_mq_stack::NatsOptions;
 use sea_mq_stream::PullError;
 use tokio::time::Instant;
@@ -40,7 +41,7 @@ async fn a_group_never_exceeds_what_is_wanted() {
     let mut durable = place.durable().await;
     let mut all = Vec::new();
     while all.len() < 100 {
-        let group = durable.next_group(7, Duration::from_secs(5)).await.unwrap();
+        let group = durable.next_group(7, 7, Duration::from_secs(5)).await.unwrap();
         assert!(!group.is_empty() && group.len() <= 7);
         assert!(durable.outstanding() <= 7);
         all.extend(group);
@@ -57,7 +58,7 @@ async fn idle_is_an_empty_group_and_the_request_stays_open() {
     place.create_durable(|_| {}).await;
     let mut durable = place.durable().await;
     let started = Instant::now();
-    assert!(durable.next_group(10, SHORT).await.unwrap().is_empty());
+    assert!(durable.next_group(10, 10, SHORT).await.unwrap().is_empty());
     assert!(started.elapsed() >= SHORT);
     assert_eq!(durable.outstanding(), 10);
     // Published while nobody listens: it comes through the open request.
@@ -66,7 +67,7 @@ async fn idle_is_an_empty_group_and_the_request_stays_open() {
         place.broker.consumer_info(&place.stream, "d").await.unwrap().num_ack_pending == 3
     })
     .await;
-    let group = durable.next_group(10, Duration::ZERO).await.unwrap();
+    let group = durable.next_group(10, 10, Duration::ZERO).await.unwrap();
     assert_eq!(bodies(&group), numbers(1..=3));
     assert_eq!(durable.outstanding(), 7);
 }
@@ -76,13 +77,19 @@ async fn an_expired_request_is_asked_again_within_one_wait() {
     let place = place().await;
     place.create_durable(|_| {}).await;
     let mut durable = place.durable().await;
+    let requests = format!("$JS.API.CONSUMER.MSG.NEXT.{}.d", place.stream);
+    let mut requests = place.js.client().subscribe(requests).await.unwrap();
+    place.js.client().flush().await.unwrap();
     let publish_late = async {
-        // Longer than a pull request lives.
-        tokio::time::sleep(Duration::from_millis(6_500)).await;
+        // The second request says that the first has ended.
+        for _request in 0..2 {
+            let asked = tokio::time::timeout(PATIENCE, requests.next()).await;
+            asked.expect("the server was not asked again").unwrap();
+        }
         place.publish("a", 1..=1).await;
         Instant::now()
     };
-    let (group, published) = tokio::join!(durable.next_group(10, Duration::from_secs(20)), publish_late);
+    let (group, published) = tokio::join!(durable.next_group(10, 10, PATIENCE), publish_late);
     assert_eq!(bodies(&group.unwrap()), numbers(1..=1));
     assert!(published.elapsed() < Duration::from_secs(2));
     assert_eq!(durable.outstanding(), 9);
@@ -93,13 +100,13 @@ async fn what_nobody_asked_for_again_is_forgotten() {
     let place = place().await;
     place.create_durable(|_| {}).await;
     let mut durable = place.durable().await;
-    assert!(durable.next_group(10, SHORT).await.unwrap().is_empty());
+    assert!(durable.next_group(10, 10, SHORT).await.unwrap().is_empty());
     until("the end of the request", || async {
         place.broker.consumer_info(&place.stream, "d").await.unwrap().num_waiting == 0
     })
     .await;
     place.publish("a", 1..=1).await;
-    let group = durable.next_group(10, Duration::from_secs(5)).await.unwrap();
+    let group = durable.next_group(10, 10, Duration::from_secs(5)).await.unwrap();
     assert_eq!(bodies(&group), numbers(1..=1));
     assert_eq!(durable.outstanding(), 9);
 }
@@ -143,16 +150,16 @@ async fn a_deleted_consumer_or_stream_is_said() {
     let place = place().await;
     place.create_durable(|_| {}).await;
     let mut durable = place.durable().await;
-    assert!(durable.next_group(10, SHORT).await.unwrap().is_empty());
+    assert!(durable.next_group(10, 10, SHORT).await.unwrap().is_empty());
     let stream = place.js.get_stream(&place.stream).await.unwrap();
     stream.delete_consumer("d").await.unwrap();
     for _ in 0..2 {
         // At first the open request is ended, then a new one finds nobody.
-        let error = durable.next_group(10, Duration::from_secs(10)).await.unwrap_err();
+        let error = durable.next_group(10, 10, Duration::from_secs(10)).await.unwrap_err();
         assert!(matches!(error, PullError::ConsumerMissing { .. }), "{error}");
     }
     place.js.delete_stream(&place.stream).await.unwrap();
-    let error = durable.next_group(10, Duration::from_secs(10)).await.unwrap_err();
+    let error = durable.next_group(10, 10, Duration::from_secs(10)).await.unwrap_err();
     assert!(matches!(error, PullError::StreamMissing { .. }), "{error}");
 }
 
@@ -162,10 +169,10 @@ async fn a_killed_server_loses_no_message() {
     let place = place_on(&server, |config| config).await;
     place.create_durable(|config| config.ack_wait = Duration::from_secs(2)).await;
     let mut durable = place.durable().await;
-    assert!(durable.next_group(10, SHORT).await.unwrap().is_empty());
+    assert!(durable.next_group(10, 10, SHORT).await.unwrap().is_empty());
     server.node(0).kill().await;
     until("the loss", || async { !place.broker.is_connected() }).await;
-    let error = durable.next_group(10, SHORT).await.unwrap_err();
+    let error = durable.next_group(10, 10, SHORT).await.unwrap_err();
     assert!(matches!(error, PullError::Disconnected { .. }), "{error}");
     server.restart().await.unwrap();
     until("the reconnect", || async { place.broker.is_connected() }).await;
@@ -181,12 +188,12 @@ async fn a_frozen_server_is_noticed_and_nothing_is_lost() {
     let place = place_on(&server, |config| config).await;
     place.create_durable(|config| config.ack_wait = Duration::from_secs(2)).await;
     let mut durable = place.durable().await;
-    assert!(durable.next_group(10, SHORT).await.unwrap().is_empty());
+    assert!(durable.next_group(10, 10, SHORT).await.unwrap().is_empty());
     server.node(0).freeze().await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     while place.broker.is_connected() {
         // Empty or an error, but never stuck.
-        let _ = durable.next_group(10, SHORT).await;
+        let _ = durable.next_group(10, 10, SHORT).await;
         assert!(Instant::now() < deadline, "the frozen server was not noticed");
     }
     server.node(0).thaw().await.unwrap();
@@ -194,7 +201,7 @@ async fn a_frozen_server_is_noticed_and_nothing_is_lost() {
     place.publish("a", 1..=5).await;
     let mut all = Vec::new();
     while all.len() < 5 {
-        all.extend(durable.next_group(10, Duration::from_secs(1)).await.unwrap_or_default());
+        all.extend(durable.next_group(10, 10, Duration::from_secs(1)).await.unwrap_or_default());
         assert!(Instant::now() < deadline, "{:?}", bodies(&all));
     }
     assert_eq!(bodies(&all), numbers(1..=5));
@@ -221,7 +228,7 @@ async fn the_consumer_leaders_death_is_survived() {
     // Errors while the consumer has no leader are right; the message comes afterwards.
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let group = durable.next_group(10, Duration::from_secs(1)).await.unwrap_or_default();
+        let group = durable.next_group(10, 10, Duration::from_secs(1)).await.unwrap_or_default();
         if bodies(&group).contains(&"6".to_owned()) {
             break;
         }

@@ -98,7 +98,7 @@ pub(crate) async fn pull_all(durable: &mut Durable, count: usize, want: usize) -
     let mut all = Vec::new();
     let work = async {
         while all.len() < count {
-            all.extend(durable.next_group(want, Duration::from_secs(1)).await.unwrap());
+            all.extend(durable.next_group(want, want, Duration::from_secs(1)).await.unwrap());
         }
     };
     tokio::time::timeout(PATIENCE, work).await.expect("the messages did not come");

@@ -16,7 +16,10 @@ impl World {
                 ("STREAM_MAX_BYTES", self.options.max_bytes.to_string()),
                 ("NATS_RECONNECT_DELAY_MS", "50".to_owned()),
                 ("SHUTDOWN_GRACE_SECS", "10".to_owned()),
-                ("RUST_LOG", "info,sea_mq=debug".to_owned()),
+                (
+                    "RUST_LOG",
+                    std::env::var("SEA_MQ_TEST_LOG").unwrap_or_else(|_| "info,sea_mq=debug".to_owned()),
+                ),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );

@@ -122,6 +122,8 @@ impl Running {
         self.log_failure(&call, &outcome);
         let mut book = self.d.shared.book();
         book.answered(call.id, now);
+        book.pace.ended(now);
+        self.d.shared.freed.notify_one();
         match &outcome {
             Outcome::Processed => {
                 if let Some(event_type) = book.succeeded(call.id) {

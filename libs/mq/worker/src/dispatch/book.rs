@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use sea_mq_dispatch::ProbePace;
+use sea_mq_event::LANES;
 use sea_mq_inbox::{AggregateKey, OpenRow, OpenState, QueuedRow};
 use uuid::Uuid;
 
@@ -26,8 +27,8 @@ use turns::Turns;
 
 /// Rows of one aggregate that are read back at a time.
 pub(crate) const LOAD: usize = 16;
-/// After a call that ran alone, the others go on for at least this long before the next one.
-const BETWEEN_ALONE: Duration = Duration::from_millis(20);
+/// After a call that ran alone the others go on for as long as it has stopped them, within these.
+const BETWEEN_ALONE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
 
 /// What the database is to be told or asked, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +117,8 @@ pub(crate) struct Book {
     turns: Turns,
     alone: Option<Uuid>,
     next_alone: Option<Instant>,
+    /// Since when the others wait for the one that is called alone.
+    alone_from: Option<Instant>,
     orders: VecDeque<Order>,
     /// Readings that were ordered so far.
     loads: u64,
@@ -137,6 +140,7 @@ impl Book {
             turns: Turns::new(probe_pace),
             alone: None,
             next_alone: None,
+            alone_from: None,
             orders: VecDeque::new(),
             loads: 0,
             unwritten: HashMap::new(),
@@ -499,6 +503,7 @@ impl Book {
         }
         if self.turns.has_suspects() && self.next_alone.is_none_or(|at| now >= at) {
             // The one that is called alone waits until everything else has ended.
+            self.alone_from.get_or_insert(now);
             if self.calls == 0 && self.pace.room(0, now) > 0 {
                 started.extend(self.start_alone());
             }
@@ -514,8 +519,26 @@ impl Book {
     }
 
     fn has_room(&self, now: Instant) -> bool {
-        let at_once = self.pace.room(0, now);
-        at_once > 0 && self.calls < at_once + self.ahead
+        self.calls < self.capacity(now)
+    }
+
+    /// Attempts that may be started and not answered at a time.
+    fn capacity(&self, now: Instant) -> usize {
+        match self.pace.room(0, now) {
+            0 => 0,
+            at_once => at_once + self.pace.ahead(now, self.ahead),
+        }
+    }
+
+    /// When the handler is fast: how many rows that are recorded now could start at once. Recording
+    /// more would only cost a statement more for each.
+    pub(crate) fn startable(&self, now: Instant) -> Option<usize> {
+        if !self.pace.is_fast(now) || self.alone.is_some() || self.turns.has_suspects() {
+            return None;
+        }
+        let free = self.capacity(now).saturating_sub(self.calls + self.turns.len());
+        let (all, own) = (usize::try_from(LANES).unwrap_or(1), self.lanes.len().max(1));
+        Some(free * all / own)
     }
 
     /// False for an attempt that waits for its call while its lane was lost, or its type has begun to
@@ -611,7 +634,9 @@ impl Book {
         self.give_up_slot(id);
         if self.alone == Some(id) {
             self.alone = None;
-            self.next_alone = Some(now + BETWEEN_ALONE);
+            let took =
+                self.alone_from.take().map_or(Duration::ZERO, |from| now.saturating_duration_since(from));
+            self.next_alone = Some(now + took.clamp(BETWEEN_ALONE.0, BETWEEN_ALONE.1));
         }
     }
 

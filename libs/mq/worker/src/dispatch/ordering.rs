@@ -11,7 +11,7 @@ use super::{GROUP, Running, pause_on_error};
 use crate::leases::is_valid;
 
 /// How long rows of a failing type wait that are not needed as probes.
-const DEFER: Duration = Duration::from_secs(60);
+const DEFER: Duration = Duration::from_secs(10);
 
 /// Orders, of which the first group was carried out, and what it brought.
 pub(super) type Ordered = (Vec<Order>, Result<Option<Vec<QueuedRow>>, InboxError>);

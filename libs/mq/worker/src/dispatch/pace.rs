@@ -5,6 +5,16 @@ use std::time::{Duration, Instant};
 /// Halved by a handler that asks for a pause, at most once in this time; grows by one with every
 /// round of successes.
 const HALVE_EVERY: Duration = Duration::from_millis(200);
+/// Calls that end are counted over this time.
+const RATE_OVER: Duration = Duration::from_millis(50);
+/// A rate that is older says nothing any more.
+const RATE_AGES: Duration = Duration::from_millis(200);
+/// Calls that end per second, above which what is recorded is called within milliseconds.
+const FAST: f64 = 1000.0;
+/// Attempts are started so long before their calls: what the statements that start and settle take.
+const AHEAD: Duration = Duration::from_millis(30);
+/// So many are started ahead of a handler of which nothing is known yet.
+const LEAST_AHEAD: usize = 4;
 
 /// Calls in flight: at most the configured number, fewer while the handler says that it has too
 /// much to do, none while it is down.
@@ -15,12 +25,24 @@ pub(crate) struct Pace {
     halved_at: Option<Instant>,
     quiet_until: Option<Instant>,
     down: bool,
+    ended: u32,
+    counted_from: Option<Instant>,
+    rate: f64,
 }
 
 impl Pace {
     pub(crate) fn new(bound: usize) -> Self {
         let bound = f64::from(u32::try_from(bound).unwrap_or(u32::MAX)).max(1.0);
-        Self { bound, limit: bound, halved_at: None, quiet_until: None, down: false }
+        Self {
+            bound,
+            limit: bound,
+            halved_at: None,
+            quiet_until: None,
+            down: false,
+            ended: 0,
+            counted_from: None,
+            rate: 0.0,
+        }
     }
 
     /// How many more may be started, with so many running.
@@ -31,6 +53,34 @@ impl Pace {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let limit = self.limit as usize;
         limit.max(1).saturating_sub(running)
+    }
+
+    /// A call has ended, however.
+    pub(crate) fn ended(&mut self, now: Instant) {
+        self.ended += 1;
+        let from = *self.counted_from.get_or_insert(now);
+        let over = now.saturating_duration_since(from);
+        if over >= RATE_OVER {
+            self.rate = f64::from(self.ended) / over.as_secs_f64();
+            (self.ended, self.counted_from) = (0, Some(now));
+        }
+    }
+
+    fn rate(&self, now: Instant) -> f64 {
+        let age = self.counted_from.map_or(RATE_AGES, |from| now.saturating_duration_since(from));
+        if age < RATE_AGES { self.rate } else { 0.0 }
+    }
+
+    /// The handler takes events as fast as they are recorded.
+    pub(crate) fn is_fast(&self, now: Instant) -> bool {
+        self.rate(now) >= FAST
+    }
+
+    /// How many attempts may be started beyond the calls that are free, at most `bound`.
+    pub(crate) fn ahead(&self, now: Instant, bound: usize) -> usize {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let wanted = (self.rate(now) * AHEAD.as_secs_f64()) as usize;
+        wanted.max(LEAST_AHEAD).min(bound)
     }
 
     /// The handler answered well.
@@ -78,6 +128,22 @@ mod tests {
             pace.succeeded();
         }
         assert_eq!(pace.room(0, later), 8);
+    }
+
+    #[test]
+    fn so_many_ahead_as_will_be_called_shortly() {
+        let began = Instant::now();
+        let mut pace = Pace::new(25);
+        assert_eq!(pace.ahead(began, 400), 4, "nothing is known yet");
+        let at = |micros| began + Duration::from_micros(micros);
+        for n in 0..=1000 {
+            pace.ended(at(n * 100));
+        }
+        let now = at(100_000);
+        assert!(pace.is_fast(now));
+        assert!((295..=305).contains(&pace.ahead(now, 400)), "10,000 a second over 30 ms");
+        assert_eq!(pace.ahead(now, 50), 50);
+        assert_eq!(pace.ahead(now + Duration::from_secs(1), 400), 4, "long ago");
     }
 
     #[test]

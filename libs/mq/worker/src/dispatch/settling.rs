@@ -11,6 +11,10 @@ use super::calls::OpenCall;
 use super::standing::Unclear;
 use super::{GROUP, HELD_AGAIN, Running, pause_on_error};
 
+/// A group of fewer answers is waited with while the handler is fast, for so long.
+const WORTH_A_STATEMENT: usize = 128;
+pub(super) const GATHER_WITHIN: Duration = Duration::from_millis(5);
+
 /// One answer to be written.
 #[derive(Clone, Debug)]
 pub(super) struct ToSettle {
@@ -36,9 +40,10 @@ impl Running {
         let (again, later): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|(at, _)| *at <= now);
         self.held = later;
         self.to_settle.extend(again.into_iter().map(|(_, item)| item));
-        if self.to_settle.is_empty() {
+        if self.to_settle.is_empty() || self.gathers(now) {
             return;
         }
+        self.settle_from = None;
         let count = self.to_settle.len().min(GROUP);
         let group: Vec<ToSettle> = self.to_settle.drain(..count).collect();
         let inbox = self.d.inbox.clone();
@@ -48,6 +53,15 @@ impl Running {
             pause_on_error(group.error.is_some()).await;
             group
         }));
+    }
+
+    /// While the handler is fast, answers are gathered for a moment: a statement costs more than a row.
+    fn gathers(&mut self, now: Instant) -> bool {
+        let until = *self.settle_from.get_or_insert(now) + GATHER_WITHIN;
+        !self.stopping
+            && now < until
+            && self.to_settle.len() < WORTH_A_STATEMENT
+            && self.d.shared.book().pace.is_fast(now)
     }
 
     pub(super) fn settled(&mut self, group: SettledGroup) {

@@ -17,8 +17,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 
 /// What became of a group.
 pub(super) enum Recording {
-    /// Committed; so many were new.
-    Done { added: usize },
+    /// Committed; so many were new and wait for their turn.
+    Done { ready: usize },
     /// Nothing was written.
     LeaseLost,
 }
@@ -130,8 +130,9 @@ impl<'a> Recorder<'a> {
             }
             book.recorded(ready);
         }
+        let ready = new.len() - started.len().min(new.len());
         self.hand_over(started, doubtful);
-        Recording::Done { added: new.len() }
+        Recording::Done { ready }
     }
 
     fn hand_over(&self, started: Vec<Attempt>, doubtful: Vec<Uuid>) {

@@ -91,6 +91,11 @@ impl Turns {
         !self.suspects.is_empty()
     }
 
+    /// Aggregates whose head waits for its turn; some may have become stale.
+    pub(super) fn len(&self) -> usize {
+        self.types.values().map(TypeQueue::len).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty() && self.suspects.is_empty()
     }
