@@ -117,7 +117,7 @@ struct Slots {
     marking: Slot<Option<(time::OffsetDateTime, i64)>>,
     due: Slot<Due>,
     ordering: Slot<Ordered>,
-    starting: Slot<(Vec<Uuid>, Result<Vec<Attempt>, InboxError>)>,
+    starting: Slot<(Uuid, Vec<Uuid>, Result<Vec<Attempt>, InboxError>)>,
     settling: Slot<SettledGroup>,
     standing: Slot<Stood>,
     blockers: Slot<Result<Vec<Uuid>, InboxError>>,
@@ -142,6 +142,8 @@ struct Running {
     to_settle: Vec<ToSettle>,
     /// Since when answers are gathered.
     settle_from: Option<Instant>,
+    /// The next of an aggregate waits for one of them.
+    settle_at_once: bool,
     /// Settlements that a handler's transaction holds up, and from when on they are tried again.
     held: Vec<(Instant, ToSettle)>,
     /// Messages of which it is not known how they stand.
@@ -209,6 +211,7 @@ impl Running {
             instance: Uuid::nil(),
             to_settle: Vec::new(),
             settle_from: None,
+            settle_at_once: false,
             held: Vec::new(),
             unclear: Vec::new(),
             recorded_mark: None,
@@ -256,7 +259,9 @@ impl Running {
                     None => ingest_open = false,
                 },
                 group = finished(&mut self.slots.settling) => self.settled(group),
-                (asked, result) = finished(&mut self.slots.starting) => self.started(&asked, result),
+                (instance, asked, result) = finished(&mut self.slots.starting) => {
+                    self.started(instance, &asked, result);
+                }
                 ordered = finished(&mut self.slots.ordering) => self.ordered(ordered),
                 read = finished(&mut self.slots.reading) => self.read(read),
                 mark = finished(&mut self.slots.marking) => self.marked(mark),
@@ -340,7 +345,8 @@ impl Running {
             // Lanes that are being handed over may have become quiet.
             self.follow_leases().await;
         }
-        self.d.progress.waiting(self.d.shared.book().is_busy());
+        let taking_over = !self.arriving.is_empty() || !self.taking.is_empty();
+        self.d.progress.waiting(taking_over || self.d.shared.book().is_busy());
     }
 
     /// When to look again, if nothing happens before. What is overdue waits for something that ends,

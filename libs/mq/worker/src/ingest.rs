@@ -176,7 +176,8 @@ impl Ingest {
             incarnation,
             continuity: Continuity::from(u64::try_from(recorded).unwrap_or(0)),
             window: Window::new(self.subscription.inbox_window, self.subscription.inbox_waiting_max),
-            idle: 0,
+            // What a predecessor was sent and did not record is looked for after one empty wait.
+            idle: 1,
             stream_at: Instant::now() + STREAM_EVERY,
         })
     }

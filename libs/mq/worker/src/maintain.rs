@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::leases::{Leases, in_one_line};
 
 const GAUGES_EVERY: Duration = Duration::from_secs(2);
+const GAUGES_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 const CLEAN_EVERY: Duration = Duration::from_secs(30);
 /// Rows deleted by one statement: short enough to disturb nobody.
 const CLEAN_GROUP: i32 = 2000;
@@ -38,12 +39,19 @@ pub(crate) struct Maintenance {
 impl Maintenance {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let pulse = self.health.pulse("maintenance", Duration::from_secs(300));
-        let gauges = async {
+        let connections = async {
             loop {
                 pulse.beat();
+                self.look_at_connections();
+                tokio::time::sleep(GAUGES_EVERY).await;
+            }
+        };
+        let gauges = async {
+            loop {
                 let began = Instant::now();
                 self.gauges().await;
-                tokio::time::sleep(GAUGES_EVERY.max(began.elapsed() * COUNT_PAUSE)).await;
+                let pause = began.elapsed() * COUNT_PAUSE;
+                tokio::time::sleep(pause.clamp(GAUGES_EVERY, GAUGES_AT_LEAST_EVERY)).await;
             }
         };
         let cleaning = async {
@@ -54,17 +62,21 @@ impl Maintenance {
         };
         tokio::select! {
             () = stop.cancelled() => {}
+            () = connections => {}
             () = gauges => {}
             () = cleaning => {}
         }
         pulse.retire();
     }
 
-    async fn gauges(&self) {
+    fn look_at_connections(&self) {
         let connected = self.publishing.is_connected() && self.consuming.is_connected();
         metric::broker_connected().set(if connected { 1.0 } else { 0.0 });
         let status = if connected { Status::Up } else { Status::down("not connected") };
         self.health.set("nats", status);
+    }
+
+    async fn gauges(&self) {
         match self.outbox.backlog(COUNT_BOUND).await {
             Ok(backlog) => {
                 metric::outbox_unpublished_count().set(as_gauge(backlog.unpublished));

@@ -165,7 +165,9 @@ impl Started {
         tracing::info!(grace_secs = grace.as_secs(), "stopping: finishing what is in hand");
         tasks.drain(grace).await;
         leases_stop.cancel();
-        let _ = tokio::time::timeout(Duration::from_secs(2), keeping).await;
+        if !keeping.is_finished() {
+            let _ = tokio::time::timeout(Duration::from_secs(2), keeping).await;
+        }
         self.publishing.close().await;
         self.consuming.close().await;
         tracing::info!("stopped");

@@ -27,11 +27,16 @@ impl Running {
         self.slots.starting = Some(Box::pin(async move {
             let started = inbox.start(instance, &asked).await;
             pause_on_error(started.is_err()).await;
-            (asked, started)
+            (instance, asked, started)
         }));
     }
 
-    pub(super) fn started(&mut self, asked: &[Uuid], result: Result<Vec<Attempt>, InboxError>) {
+    pub(super) fn started(
+        &mut self,
+        instance: Uuid,
+        asked: &[Uuid],
+        result: Result<Vec<Attempt>, InboxError>,
+    ) {
         match result {
             Ok(attempts) => {
                 let now = Instant::now();
@@ -41,7 +46,7 @@ impl Running {
                     self.d.shared.book().inconclusive(*id);
                     self.unclear.push(Unclear { id: *id, at: now + HELD_AGAIN, uncalled: false });
                 }
-                self.waiting.extend(attempts);
+                self.take_up(instance, attempts);
             }
             Err(error) => {
                 // They may have been started: how they stand decides.
@@ -64,12 +69,18 @@ impl Running {
             self.d.shared.book().answered(id, now);
             self.unclear.push(Unclear { id, at: now, uncalled: true });
         }
+        self.take_up(instance, started);
+    }
+
+    /// Attempts of this life are called as soon as a call is free; others may have had the lanes of
+    /// an earlier one.
+    fn take_up(&mut self, instance: Uuid, attempts: Vec<Attempt>) {
         if instance == self.instance {
-            self.waiting.extend(started);
-        } else {
-            for attempt in started {
-                self.give_back(attempt.message_id, attempt.fence, now);
-            }
+            return self.waiting.extend(attempts);
+        }
+        let now = Instant::now();
+        for attempt in attempts {
+            self.give_back(attempt.message_id, attempt.fence, now);
         }
     }
 
@@ -153,6 +164,7 @@ impl Running {
             }
         }
         let settlement = settlement(outcome, call.attempts, &self.policy, rand::random());
+        self.settle_at_once |= self.d.shared.book().has_successor(call.id);
         self.to_settle.push(ToSettle { id: call.id, fence: call.fence, settlement, call: Some(call) });
     }
 

@@ -420,6 +420,9 @@ impl Book {
         for row in &aggregate.queue {
             self.known.insert(row.message_id);
         }
+        if let Some(held) = aggregate.holds.pop() {
+            return self.block(key, held);
+        }
         match aggregate.queue.front() {
             Some(first) => {
                 aggregate.head = Head::Free;
@@ -493,6 +496,22 @@ impl Book {
         open.iter().filter(unknown).map(|found| found.row.message_id).collect()
     }
 
+    /// Heads of a lane that are said to run and do not: nothing would ever end them.
+    pub(crate) fn lost_heads(&self, lane: i16) -> HashSet<Uuid> {
+        let of_lane = self.aggregates.values().filter(|aggregate| aggregate.lane == lane);
+        let heads = of_lane.filter_map(|aggregate| match aggregate.head {
+            Head::Running(id) => Some(id),
+            Head::Free | Head::Blocked(_) | Head::Returned(_) | Head::Loading => None,
+        });
+        heads.filter(|id| !self.running.contains_key(id)).collect()
+    }
+
+    /// True when the next of its aggregate waits for the message to be settled.
+    pub(crate) fn has_successor(&self, id: Uuid) -> bool {
+        let aggregate = self.running.get(&id).and_then(|running| self.aggregates.get(&running.row.key));
+        aggregate.is_some_and(|aggregate| !aggregate.queue.is_empty() || aggregate.behind)
+    }
+
     // ---- starting
 
     /// The rows to start now, within the bounds; they count as running from here on.
@@ -536,7 +555,7 @@ impl Book {
         if !self.pace.is_fast(now) || self.alone.is_some() || self.turns.has_suspects() {
             return None;
         }
-        let free = self.capacity(now).saturating_sub(self.calls + self.turns.len());
+        let free = self.capacity(now).saturating_sub(self.calls + self.turns.startable());
         let (all, own) = (usize::try_from(LANES).unwrap_or(1), self.lanes.len().max(1));
         Some(free * all / own)
     }
@@ -723,6 +742,8 @@ impl Book {
     pub(crate) fn closed(&mut self, key: &AggregateKey, lane: i16, id: Uuid, held: bool) {
         self.end(id);
         if !held {
+            // Running, if the answer to its giving up was lost.
+            self.advance(key, Head::Running(id));
             return self.advance(key, Head::Blocked(id));
         }
         if self.owns(lane) && matches!(key, AggregateKey::Aggregate(..)) {
@@ -732,6 +753,7 @@ impl Book {
                 .or_insert_with(|| Aggregate::with_head(lane, Head::Blocked(id)));
             match aggregate.head {
                 Head::Free => self.block(key, id),
+                Head::Running(head) if head == id => self.block(key, id),
                 head if head.waits_for(id) => self.block(key, id),
                 // Its head goes on; the aggregate stops after it.
                 Head::Running(_) | Head::Blocked(_) | Head::Returned(_) | Head::Loading => {

@@ -169,7 +169,8 @@ impl Running {
             tracing::warn!(consumer, lane, caught, "ready messages were overlooked: taken in by the sweep");
         }
         // What is seen once may be on its way here; what is seen twice is not.
-        let strangers = book.strangers(&open);
+        let mut strangers = book.strangers(&open);
+        strangers.extend(book.lost_heads(lane));
         let before = self.strangers.insert(lane, strangers.clone()).unwrap_or_default();
         if !before.is_disjoint(&strangers) && book.owns(lane) {
             tracing::warn!(

@@ -120,10 +120,8 @@ impl Running {
                 self.letters_wake.notify_one();
                 // What a former owner deferred waits for a handler that may be well again.
                 self.recall.push(None);
-                for found in left_open
-                    .into_iter()
-                    .filter(|found| !self.in_flight.contains(&(found.row.message_id, found.fence)))
-                {
+                left_open.retain(|found| !self.is_in_hand(found.row.message_id, found.fence));
+                for found in left_open {
                     let settlement = lost_attempt(found.row.attempts, &self.policy, rand::random());
                     tracing::warn!(message_id = %found.row.message_id, consumer = self.d.inbox.consumer(),
                         attempt = found.row.attempts, "an attempt was left open by an instance that ended");

@@ -43,7 +43,7 @@ impl Running {
         if self.to_settle.is_empty() || self.gathers(now) {
             return;
         }
-        self.settle_from = None;
+        (self.settle_from, self.settle_at_once) = (None, false);
         let count = self.to_settle.len().min(GROUP);
         let group: Vec<ToSettle> = self.to_settle.drain(..count).collect();
         let inbox = self.d.inbox.clone();
@@ -59,6 +59,7 @@ impl Running {
     fn gathers(&mut self, now: Instant) -> bool {
         let until = *self.settle_from.get_or_insert(now) + GATHER_WITHIN;
         !self.stopping
+            && !self.settle_at_once
             && now < until
             && self.to_settle.len() < WORTH_A_STATEMENT
             && self.d.shared.book().pace.is_fast(now)

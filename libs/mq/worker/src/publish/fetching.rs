@@ -44,6 +44,8 @@ pub(super) struct Looks {
     promote_at: Instant,
     sweep_at: Instant,
     swept: i16,
+    /// The rows come first at the next look, else the upkeep.
+    rows_turn: bool,
 }
 
 impl Looks {
@@ -55,6 +57,7 @@ impl Looks {
             promote_at: now,
             sweep_at: now + SWEEP_EVERY,
             swept: 0,
+            rows_turn: false,
         }
     }
 
@@ -89,12 +92,25 @@ impl Looks {
 impl Running {
     /// The next look at the outbox: what is most urgent, one at a time.
     pub(super) fn start_fetching(&mut self, now: Instant) {
-        self.fetching = self
-            .next_take_over()
-            .or_else(|| self.next_promotion(now))
-            .or_else(|| self.next_sweep(now))
-            .or_else(|| self.next_claim())
-            .or_else(|| self.next_look(now));
+        self.fetching = self.next_take_over().or_else(|| self.next_by_turns(now));
+    }
+
+    /// Promotions that take long must not keep claims from their turn, nor the other way round.
+    fn next_by_turns(&mut self, now: Instant) -> Option<Fetching> {
+        self.looks.rows_turn = !self.looks.rows_turn;
+        if self.looks.rows_turn {
+            self.next_rows(now).or_else(|| self.next_upkeep(now))
+        } else {
+            self.next_upkeep(now).or_else(|| self.next_rows(now))
+        }
+    }
+
+    fn next_rows(&mut self, now: Instant) -> Option<Fetching> {
+        self.next_claim().or_else(|| self.next_look(now))
+    }
+
+    fn next_upkeep(&mut self, now: Instant) -> Option<Fetching> {
+        self.next_promotion(now).or_else(|| self.next_sweep(now))
     }
 
     fn next_take_over(&mut self) -> Option<Fetching> {

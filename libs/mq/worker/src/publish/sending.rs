@@ -78,13 +78,13 @@ impl Running {
         let now = Instant::now();
         match kind {
             // What comes back may be another stream of the same name.
-            OutageKind::StreamMissing | OutageKind::NoResponders | OutageKind::WrongStream => {
-                self.forget_stream();
-            }
+            OutageKind::StreamMissing
+            | OutageKind::NoResponders
+            | OutageKind::WrongStream
+            | OutageKind::Disconnected => self.forget_stream(),
             OutageKind::Timeout
             | OutageKind::StreamFull
             | OutageKind::Unavailable
-            | OutageKind::Disconnected
             | OutageKind::PermissionDenied
             | OutageKind::Other => {}
         }

@@ -305,3 +305,39 @@ fn what_a_handlers_transaction_holds_does_not_hold_up_a_hand_over() {
     book.held(id(1));
     assert!(book.leave(0));
 }
+
+#[test]
+fn a_message_whose_giving_up_was_not_answered_holds_up_nobody() {
+    for held in [false, true] {
+        let (mut book, now) = (book(5), Instant::now());
+        book.recorded(vec![row(1, "a"), row(2, "a")]);
+        assert_eq!(book.start(now, 5), [id(1)]);
+        book.answered(id(1), now);
+        // Its letter is stored before the answer to its settlement has come, if that ever does.
+        book.closed(&row(1, "a").key, 0, id(1), held);
+        if held {
+            assert_eq!(book.blockers(), [id(1)]);
+        } else {
+            assert_eq!(book.start(now, 5), [id(2)]);
+        }
+        assert!(book.lost_heads(0).is_empty());
+    }
+}
+
+#[test]
+fn a_failing_type_takes_no_place_from_what_could_start() {
+    let (mut book, now) = (Book::new(25, 400, PACE), Instant::now());
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.read(&asked, (1..=60).map(|n| row(n, &n.to_string())).collect(), 1000);
+    for failed in book.start(now, 3) {
+        book.answered(failed, now);
+        book.failed(failed, now);
+        book.blocked(failed);
+    }
+    for n in 0..=1000 {
+        book.pace.ended(now + Duration::from_micros(n * 100));
+    }
+    let free = book.startable(now + Duration::from_millis(100)).unwrap();
+    assert!(free >= 25 * 32, "the 57 that wait for a probe are not counted: {free}");
+}

@@ -91,9 +91,9 @@ impl Turns {
         !self.suspects.is_empty()
     }
 
-    /// Aggregates whose head waits for its turn; some may have become stale.
-    pub(super) fn len(&self) -> usize {
-        self.types.values().map(TypeQueue::len).sum()
+    /// Aggregates whose head may start when a call is free; some may have become stale.
+    pub(super) fn startable(&self) -> usize {
+        self.types.values().filter(|queue| !queue.health.is_failing()).map(TypeQueue::len).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {
