@@ -137,6 +137,7 @@ struct Running {
     arriving: Vec<i16>,
     /// Lanes of which it is being read what is open.
     taking: Vec<i16>,
+    take_one_by_one: bool,
     stopping: bool,
     instance: Uuid,
     to_settle: Vec<ToSettle>,
@@ -207,6 +208,7 @@ impl Running {
             slots: Slots::default(),
             arriving: Vec::new(),
             taking: Vec::new(),
+            take_one_by_one: false,
             stopping: false,
             instance: Uuid::nil(),
             to_settle: Vec::new(),

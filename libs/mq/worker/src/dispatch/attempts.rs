@@ -41,10 +41,11 @@ impl Running {
             Ok(attempts) => {
                 let now = Instant::now();
                 for id in asked.iter().filter(|id| !attempts.iter().any(|a| a.message_id == **id)) {
-                    // Held by a handler's transaction, or moved on by somebody: to be looked at.
+                    // Held by a handler's transaction or by a start that was not answered, or moved on
+                    // by somebody: to be looked at.
                     self.d.shared.book().answered(*id, now);
                     self.d.shared.book().inconclusive(*id);
-                    self.unclear.push(Unclear { id: *id, at: now + HELD_AGAIN, uncalled: false });
+                    self.unclear.push(Unclear { id: *id, at: now + HELD_AGAIN, uncalled: true });
                 }
                 self.take_up(instance, attempts);
             }
@@ -134,6 +135,7 @@ impl Running {
         let mut book = self.d.shared.book();
         book.answered(call.id, now);
         book.pace.ended(now);
+        self.settle_at_once |= book.has_successor(call.id);
         self.d.shared.freed.notify_one();
         match &outcome {
             Outcome::Processed => {
@@ -164,7 +166,6 @@ impl Running {
             }
         }
         let settlement = settlement(outcome, call.attempts, &self.policy, rand::random());
-        self.settle_at_once |= self.d.shared.book().has_successor(call.id);
         self.to_settle.push(ToSettle { id: call.id, fence: call.fence, settlement, call: Some(call) });
     }
 

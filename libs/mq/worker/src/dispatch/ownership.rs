@@ -84,7 +84,9 @@ impl Running {
         if self.slots.taking.is_some() || self.arriving.is_empty() {
             return;
         }
-        let lanes = std::mem::take(&mut self.arriving);
+        // One by one after a failure: what is too much for one answer is taken over all the same.
+        let count = if self.take_one_by_one { 1 } else { self.arriving.len() };
+        let lanes: Vec<i16> = self.arriving.drain(..count).collect();
         self.taking.clone_from(&lanes);
         let (inbox, instance) = (self.d.inbox.clone(), self.instance);
         self.slots.taking = Some(Box::pin(async move {
@@ -118,6 +120,7 @@ impl Running {
                 }
                 drop(book);
                 self.letters_wake.notify_one();
+                self.take_one_by_one &= !self.arriving.is_empty();
                 // What a former owner deferred waits for a handler that may be well again.
                 self.recall.push(None);
                 left_open.retain(|found| !self.is_in_hand(found.row.message_id, found.fence));
@@ -136,6 +139,7 @@ impl Running {
             Err(error) => {
                 self.database_waits(&error);
                 self.arriving.extend(lanes);
+                self.take_one_by_one = true;
             }
         }
     }

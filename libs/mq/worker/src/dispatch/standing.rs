@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::settling::ToSettle;
 use super::{HELD_AGAIN, Running, pause_on_error};
-use crate::leases::in_one_line;
+use crate::leases::{in_one_line, is_valid};
 
 /// A message of which it is not known how it stands.
 #[derive(Clone, Copy)]
@@ -46,6 +46,7 @@ impl Running {
 
     pub(super) fn stood(&mut self, standing: Stood) {
         let again = Instant::now() + HELD_AGAIN;
+        let is_ours = is_valid(&self.d.leases.now());
         let mut book = self.d.shared.book();
         for (unclear, standing) in standing {
             let id = unclear.id;
@@ -59,12 +60,13 @@ impl Running {
                 Standing::Blocking => book.blocked(id),
                 Standing::Processed | Standing::Dead => book.finished(id),
                 Standing::Holding => book.closed(&key, lane, id, true),
+                // Of a lane that may be another's by now, so may the attempt be.
+                Standing::Running(fence) if !is_ours || self.is_in_hand(id, fence) => {
+                    self.unclear.push(Unclear { at: again, ..unclear });
+                }
                 Standing::Running(fence) if unclear.uncalled => {
                     let settlement = Settlement::GiveBack { error: String::new() };
                     self.to_settle.push(ToSettle { id, fence, settlement, call: None });
-                }
-                Standing::Running(fence) if self.is_in_hand(id, fence) => {
-                    self.unclear.push(Unclear { at: again, ..unclear });
                 }
                 // Nobody calls for it: its statement was committed after all, or its caller is gone.
                 Standing::Running(fence) => {
