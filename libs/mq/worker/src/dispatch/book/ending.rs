@@ -130,7 +130,7 @@ impl Book {
             self.calls -= 1;
         }
         if self.alone == Some(id) {
-            self.alone = None;
+            (self.alone, self.alone_from) = (None, None);
         }
         Some(running)
     }

@@ -20,6 +20,8 @@ impl Book {
             self.alone_from.get_or_insert(now);
             if self.calls == 0 && self.pace.room(0, now) > 0 {
                 started.extend(self.start_alone());
+                // None of them is there any more: nobody waits.
+                self.alone_from = self.alone_from.filter(|_| self.alone.is_some());
             }
             if self.calls > 0 || self.alone.is_some() {
                 return started;

@@ -341,3 +341,18 @@ fn a_failing_type_takes_no_place_from_what_could_start() {
     let free = book.startable(now + Duration::from_millis(100)).unwrap();
     assert!(free >= 25 * 32, "the 57 that wait for a probe are not counted: {free}");
 }
+
+#[test]
+fn suspects_that_went_away_hold_up_no_later_ones() {
+    let (mut book, now) = (book(5), Instant::now());
+    let suspect = |n, aggregate: &str| QueuedRow { suspect: true, ..row(n, aggregate) };
+    book.recorded(vec![suspect(1, "a")]);
+    book.adopt(0, 1, Vec::new());
+    assert!(book.start(now, 5).is_empty());
+    let later = now + Duration::from_secs(10);
+    let asked = book.unread();
+    book.read(&asked, vec![suspect(2, "b"), suspect(3, "c")], 10);
+    assert_eq!(book.start(later, 5), [id(2)]);
+    book.answered(id(2), later);
+    assert_eq!(book.opens_at(), Some(later + Duration::from_millis(2)), "it stopped nobody");
+}
