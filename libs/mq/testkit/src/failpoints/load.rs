@@ -1,4 +1,5 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,9 +11,6 @@ use crate::{TestHandler, TestkitError};
 
 /// No message above this is taken by the event stream of a walk: so one event of the load is parked.
 const MAX_MESSAGE: i32 = 4_000;
-
-/// So many calls for troubled events fail.
-const TROUBLES: usize = 30;
 
 /// A little of everything that an event can meet.
 pub(super) async fn emit(world: &World) -> Result<(), TestkitError> {
@@ -40,8 +38,8 @@ pub(super) async fn emit(world: &World) -> Result<(), TestkitError> {
     Ok(())
 }
 
-/// Events of one type, each of an aggregate of its own, that the handler fails at first: more than
-/// are kept in line while it does.
+/// Events of one type, each of an aggregate of its own, that the handler fails until it is healed:
+/// more than are kept in line while it does.
 pub(super) async fn emit_troubled(world: &World) -> Result<(), TestkitError> {
     for n in 0..150 {
         world.emit("vibespro", Event::new("vibe_troubled").of(format!("t-{n}"))).await?;
@@ -61,15 +59,13 @@ pub(super) async fn limit_messages(world: &World) -> Result<(), TestkitError> {
 }
 
 /// A handler for this load, that joins the inbox.
-pub(super) async fn handler(world: &World) -> Result<TestHandler, TestkitError> {
-    let troubles = AtomicUsize::new(0);
-    world.handler("sea", move |call| behave(call, &troubles)).await
+pub(super) async fn handler(world: &World, healed: Arc<AtomicBool>) -> Result<TestHandler, TestkitError> {
+    world.handler("sea", move |call| behave(call, healed.load(Ordering::Relaxed))).await
 }
 
-fn behave(call: &Call, troubles: &AtomicUsize) -> Answer {
+fn behave(call: &Call, healed: bool) -> Answer {
     if call.event_type == "vibe_troubled" {
-        let earlier = troubles.fetch_add(1, Ordering::Relaxed);
-        return if earlier < TROUBLES { Answer::Status(500) } else { Answer::Handle };
+        return if healed { Answer::Handle } else { Answer::Status(500) };
     }
     match call.payload.get("do").and_then(serde_json::Value::as_str) {
         Some("poison") => Answer::Status(422),

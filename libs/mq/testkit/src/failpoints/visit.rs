@@ -1,4 +1,6 @@
 use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::catalogue::{Failpoint, Way};
@@ -29,8 +31,9 @@ pub async fn visit(failpoint: Failpoint) -> Result<Visited, TestkitError> {
     let options = WorldOptions { ack_wait: Duration::from_secs(60), ..WorldOptions::default() };
     let world = World::start(options).await?;
     load::limit_messages(&world).await?;
-    let handler = load::handler(&world).await?;
-    let walk = Walk { world, handler, failpoint };
+    let healed = Arc::new(AtomicBool::new(false));
+    let handler = load::handler(&world, Arc::clone(&healed)).await?;
+    let walk = Walk { world, handler, healed, failpoint };
     let totals = match failpoint.way {
         Way::Publishing => walk.publishing().await?,
         Way::Consuming => walk.consuming().await?,
@@ -51,6 +54,8 @@ pub async fn visit(failpoint: Failpoint) -> Result<Visited, TestkitError> {
 struct Walk {
     world: World,
     handler: TestHandler,
+    /// Whether the handler takes troubled events.
+    healed: Arc<AtomicBool>,
     failpoint: Failpoint,
 }
 
@@ -109,6 +114,7 @@ impl Walk {
         load::emit(&self.world).await?;
         load::emit_troubled(&self.world).await?;
         self.dies(&victim).await?;
+        self.healed.store(true, Ordering::Relaxed);
         self.inherited().await
     }
 
