@@ -61,7 +61,11 @@ impl InboxError {
             Self::Database { source, .. } => source
                 .as_database_error()
                 .and_then(sqlx::error::DatabaseError::code)
-                .is_some_and(|code| matches!(&code[..2.min(code.len())], "22" | "23" | "54")),
+                // A message that is there already says that an earlier statement of unknown end
+                // committed meanwhile.
+                .is_some_and(|code| {
+                    code != "23505" && matches!(&code[..2.min(code.len())], "22" | "23" | "54")
+                }),
             // It said nothing, so nothing against the data either.
             Self::NoAnswer { .. } => false,
         }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use sea_mq_failpoint::failpoint;
 use sqlx::Row;
@@ -80,9 +82,9 @@ pub enum Recorded {
 // Locking the instance's row against its burial makes the lease check hold until the commit: a
 // take-over either waits for this group or makes it write nothing.
 //
-// What is there already is left out before the insert: ON CONFLICT DO NOTHING alone would wait for a
-// handler's transaction that has completed such a message and not committed. It remains for a message
-// that is in the group twice; nobody else records for this consumer meanwhile.
+// What is there already is left out before the insert: ON CONFLICT DO NOTHING would wait for a
+// handler's transaction that has completed such a message and not committed. Nobody else records for
+// this consumer meanwhile, so that nothing can come between the look and the insert.
 const RECORD: &str = "
     WITH alive AS MATERIALIZED (
         SELECT id FROM mq_instances WHERE id = $1 FOR KEY SHARE),
@@ -104,7 +106,6 @@ const RECORD: &str = "
         WHERE EXISTS (SELECT FROM lease)
           AND (SELECT true FROM inbox_messages m WHERE m.message_id = u.message_id AND m.consumer = $4) IS NULL
         ORDER BY u.n
-        ON CONFLICT DO NOTHING
         RETURNING message_id, pos),
     advanced AS (
         INSERT INTO inbox_streams AS s (consumer, stream, stream_created_at, recorded_seq)
@@ -116,13 +117,17 @@ const RECORD: &str = "
 
 impl Inbox {
     /// Records a group in stream order and advances the recorded sequence, if the ingest lease is
-    /// still the own one. Its return means that the commit is durable: only then may be acked.
+    /// still the own one. Of a message that is in the group twice, the first counts. Its return means
+    /// that the commit is durable: only then may be acked.
     ///
     /// # Errors
     /// [`InboxError::Database`]: nothing was written, as far as this process can know; recording
     /// the same group again is harmless. [`InboxError::refuses_data`] tells when to split it.
     pub async fn record(&self, ingest: &Ingest, group: &[Arrival]) -> Result<Recorded, InboxError> {
         failpoint!("inbox.record.before");
+        let mut seen = HashSet::with_capacity(group.len());
+        let group: Vec<&Arrival> = group.iter().filter(|a| seen.insert(a.message_id)).collect();
+        let group = group.as_slice();
         let recorded = self
             .ask("record a group", async |connection| {
                 let rows = sqlx::query(RECORD)
@@ -156,8 +161,8 @@ impl Inbox {
     }
 }
 
-fn column<'a, T>(group: &'a [Arrival], field: impl Fn(&'a Arrival) -> T) -> Vec<T> {
-    group.iter().map(field).collect()
+fn column<'a, T>(group: &[&'a Arrival], field: impl Fn(&'a Arrival) -> T) -> Vec<T> {
+    group.iter().map(|arrival| field(arrival)).collect()
 }
 
 fn read_recorded(rows: &[sqlx::postgres::PgRow]) -> Result<Recorded, sqlx::Error> {

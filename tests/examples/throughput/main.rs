@@ -1,4 +1,5 @@
-//! How fast a backlog drains and is consumed, beside a bare client on the same servers:
+//! How fast a backlog drains and is consumed, beside a bare client and plain loops on the same
+//! servers:
 //!
 //! ```text
 //! cargo build --release -p sea-mq-worker && cargo run --release -p sea-mq-tests --example throughput
@@ -7,13 +8,16 @@
 //! Arguments: events (100000) and NATS nodes (1). Prints events per second; asserts nothing.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod handler;
+mod plain;
+
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use sea_mq_testkit::{ServerChoice, TestContext, World, WorldOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+
+use handler::instant_handler;
 
 const WINDOW: usize = 4096;
 const LIMIT: Duration = Duration::from_secs(300);
@@ -33,6 +37,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     .await?;
     println!("{events} events of 512 bytes, {nodes} node(s)");
     println!("bare client      {:>8.0}/s", bare_client(&world, events).await?);
+    println!("plain drained    {:>8.0}/s", plain::drain(&world, events).await?);
+    println!("plain consumed   {:>8.0}/s", plain::consume(&world, events).await?);
     commit(&world, events).await?;
     println!("outbox drained   {:>8.0}/s", drain(&world, events).await?);
     println!("inbox consumed   {:>8.0}/s", consume(&world, events).await?);
@@ -144,40 +150,6 @@ async fn consume(world: &World, events: usize) -> Result<f64, Box<dyn std::error
         .count("SELECT (extract(epoch FROM max(processed_at) - min(received_at)) * 1000)::bigint FROM inbox_messages")
         .await?;
     Ok(rate(events, Duration::from_millis(millis.unsigned_abs())))
-}
-
-/// Answers every request at once with 204; knows no more of HTTP than that.
-async fn instant_handler() -> Result<String, std::io::Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}/handle", listener.local_addr()?);
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let _ = socket.set_nodelay(true);
-            tokio::spawn(async move {
-                let mut pending: Vec<u8> = Vec::with_capacity(64 * 1024);
-                loop {
-                    while let Some(length) = request_length(&pending) {
-                        pending.drain(..length);
-                        if socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
-                            return;
-                        }
-                    }
-                    if socket.read_buf(&mut pending).await.unwrap_or(0) == 0 {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    Ok(url)
-}
-
-/// The length of the first whole request in the buffer.
-fn request_length(buffer: &[u8]) -> Option<usize> {
-    let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-    let body = head.split("content-length:").nth(1)?.split("\r\n").next()?.trim().parse::<usize>().ok()?;
-    (buffer.len() >= end + body).then_some(end + body)
 }
 
 #[allow(clippy::cast_precision_loss)]
