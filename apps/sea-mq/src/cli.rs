@@ -1,6 +1,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::config::ConfigCommand;
+use crate::contracts::ContractsCommand;
 use crate::db::DbCommand;
 use crate::inbox::InboxCommand;
 use crate::outbox::OutboxCommand;
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Events that were received: what the handler refused.
     #[command(subcommand)]
     Inbox(InboxCommand),
+    /// What events are promised to look like: check, release, generate types.
+    #[command(subcommand)]
+    Contracts(ContractsCommand),
     /// The worker's settings, as this environment gives them.
     #[command(subcommand)]
     Config(ConfigCommand),

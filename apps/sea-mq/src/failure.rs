@@ -2,6 +2,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use sea_mq_config::ConfigError;
+use sea_mq_contracts::ContractsError;
 use sea_mq_database::DatabaseError;
 use sea_mq_inbox::InboxError;
 use sea_mq_outbox::OutboxError;
@@ -51,6 +52,12 @@ impl Failure {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         Self { code: error.kind().exit_code(), message: Some(error.to_string()) }
+    }
+}
+
+impl From<ContractsError> for Failure {
+    fn from(error: ContractsError) -> Self {
+        Self::failed(in_one_line(&error))
     }
 }
 

@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod context;
+mod contracts;
 mod db;
 mod failure;
 mod inbox;
@@ -38,6 +39,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Topology(command) => topology::run(command, output).await,
         Command::Outbox(command) => outbox::run(command, output).await,
         Command::Inbox(command) => inbox::run(command, output).await,
+        Command::Contracts(command) => contracts::run(&command, output),
         Command::Config(command) => config::run(&command, output),
     }
 }

@@ -3,6 +3,8 @@
 
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/contracts.rs"]
+mod contracts;
 #[path = "cli/db.rs"]
 mod db;
 #[path = "cli/program.rs"]

@@ -20,6 +20,7 @@ const WORKER: &[&str] = &[
     "publish_in_flight_messages",
     "publish_in_flight_bytes",
     "publish_batch",
+    "contracts_dir",
     "dlq_prefix",
     "dlq_stream",
     "outbox_retention_days",

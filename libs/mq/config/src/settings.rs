@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_mq_event::ContextName;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub stream_max_bytes: u64,
     /// Publishing of the outbox.
     pub publisher: PublisherSettings,
+    /// Folder of the contracts that events are checked against; `None`: nothing is checked.
+    pub contracts_dir: Option<PathBuf>,
     /// What is consumed; empty for a worker that only publishes.
     pub subscriptions: Vec<Subscription>,
     /// Prefix of the subjects of dead letters; ends with `.`.
@@ -59,6 +62,7 @@ impl Settings {
         let stream_replicas = topology::read_replicas(reader);
         let stream_max_bytes = topology::read_max_bytes(reader);
         let publisher = PublisherSettings::read(reader, context);
+        let contracts_dir = reader.find(&["contracts_dir"]).map(|found| PathBuf::from(found.text));
         let subscriptions = subscription::read_all(layers, problems, context);
         let dlq_prefix = dead_letters::read_prefix(reader, context, &publisher);
         let dlq_stream = dead_letters::read_stream(reader, context, &publisher);
@@ -73,6 +77,7 @@ impl Settings {
             stream_replicas,
             stream_max_bytes,
             publisher,
+            contracts_dir,
             subscriptions,
             dlq_prefix,
             dlq_stream,
@@ -94,6 +99,9 @@ impl Settings {
         into.number("stream_replicas", self.stream_replicas);
         into.number("stream_max_bytes", self.stream_max_bytes);
         self.publisher.describe(into);
+        if let Some(folder) = &self.contracts_dir {
+            into.line("contracts_dir", folder.display());
+        }
         into.line("dlq_prefix", &self.dlq_prefix);
         into.line("dlq_stream", &self.dlq_stream);
         self.retention.describe(into);

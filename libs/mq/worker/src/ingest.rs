@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sea_mq_config::Subscription;
+use sea_mq_contracts::Contracts;
 use sea_mq_failpoint::failpoint;
 use sea_mq_inbox::{Inbox, InboxError};
 use sea_mq_lease::Lease;
@@ -47,6 +48,7 @@ pub(crate) struct Ingest {
     pub(crate) inbox: Inbox,
     pub(crate) broker: Broker,
     pub(crate) subscription: Subscription,
+    pub(crate) contracts: Contracts,
     pub(crate) leases: Leases,
     pub(crate) health: Health,
     pub(crate) shared: Arc<Shared>,
@@ -294,7 +296,9 @@ impl Session<'_> {
     /// Records messages, and that everything up to `highest` is.
     async fn write(&mut self, messages: Vec<Incoming>, highest: u64) -> Result<(), SessionError> {
         let stream = &self.ingest.subscription.stream;
-        let rows: Vec<_> = messages.into_iter().map(|m| arrival(m, stream, self.incarnation)).collect();
+        let contracts = &self.ingest.contracts;
+        let rows: Vec<_> =
+            messages.into_iter().map(|m| arrival(m, stream, self.incarnation, contracts)).collect();
         let upto = self.continuity.recorded().min(highest);
         match self.recorder.record(rows, i64::try_from(upto).unwrap_or(i64::MAX)).await {
             Recording::Done { ready } => {

@@ -26,6 +26,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use sea_mq_config::PublisherSettings;
+use sea_mq_contracts::Contracts;
 use sea_mq_observe::{Health, Progress};
 use sea_mq_outbox::Outbox;
 use sea_mq_stream::Broker;
@@ -50,6 +51,7 @@ pub(crate) struct Publisher {
     pub(crate) outbox: Outbox,
     pub(crate) broker: Broker,
     pub(crate) settings: PublisherSettings,
+    pub(crate) contracts: Contracts,
     pub(crate) leases: Leases,
     pub(crate) health: Health,
     pub(crate) progress: Progress,

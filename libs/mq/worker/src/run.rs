@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_mq_config::{Settings, Subscription};
+use sea_mq_contracts::{Contracts, ContractsError};
 use sea_mq_database::DatabaseError;
 use sea_mq_dispatch::{Handler, HandlerUrlError};
 use sea_mq_event::LANES;
@@ -46,6 +47,9 @@ pub enum WorkerError {
     /// The handler's URL cannot be used.
     #[error(transparent)]
     Handler(#[from] HandlerUrlError),
+    /// The contracts cannot be used.
+    #[error("the contracts that CONTRACTS_DIR names cannot be used")]
+    Contracts(#[source] ContractsError),
     /// Health and metrics cannot be served.
     #[error(transparent)]
     Observe(#[from] ObserveError),
@@ -62,6 +66,7 @@ pub enum WorkerError {
 /// # Errors
 /// [`WorkerError`]; its [`WorkerError::exit_code`] is the process's.
 pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) -> Result<(), WorkerError> {
+    let contracts = start::contracts(&settings)?;
     let health = Health::new(&["database", "nats", "topology"]);
     let address = SocketAddr::new(settings.observe.metrics_host, settings.observe.metrics_port);
     let server = HttpServer::bind(address, health.clone(), metrics).await?;
@@ -69,7 +74,7 @@ pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) 
     let serving = CancellationToken::new();
     let http = tokio::spawn(server.run(serving.clone()));
     let result = tokio::select! {
-        started = Started::wait_for(&settings, &health) => match started {
+        started = Started::wait_for(&settings, contracts, &health) => match started {
             Ok(started) => started.run(settings, health.clone(), &stop).await,
             Err(error) => Err(error),
         },
@@ -82,6 +87,7 @@ pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) 
 
 /// Everything that has to be there.
 struct Started {
+    contracts: Contracts,
     pool: sqlx::PgPool,
     /// The leases' own connections: renewing must not wait for the work that it keeps.
     leasing: sqlx::PgPool,
@@ -90,7 +96,11 @@ struct Started {
 }
 
 impl Started {
-    async fn wait_for(settings: &Settings, health: &Health) -> Result<Self, WorkerError> {
+    async fn wait_for(
+        settings: &Settings,
+        contracts: Contracts,
+        health: &Health,
+    ) -> Result<Self, WorkerError> {
         let subscriptions = u32::try_from(settings.subscriptions.len()).unwrap_or(u32::MAX);
         let pool = start::database(settings, health, 6 + 12 * subscriptions.min(8)).await?;
         let leasing = start::database(settings, health, 2).await?;
@@ -100,7 +110,7 @@ impl Started {
         let consuming = start::broker(settings, health, "consumer").await?;
         health.set("nats", Status::Up);
         start::topology(settings, &publishing, health).await?;
-        Ok(Self { pool, leasing, publishing, consuming })
+        Ok(Self { contracts, pool, leasing, publishing, consuming })
     }
 
     async fn run(
@@ -130,6 +140,7 @@ impl Started {
             outbox: outbox.clone(),
             broker: self.publishing.clone(),
             settings: settings.publisher.clone(),
+            contracts: self.contracts.clone(),
             leases: leases.clone(),
             health: health.clone(),
             progress,
@@ -191,6 +202,7 @@ impl Started {
             inbox: inbox.clone(),
             broker: self.consuming.clone(),
             subscription: subscription.clone(),
+            contracts: self.contracts.clone(),
             leases: leases.clone(),
             health: health.clone(),
             shared: Arc::clone(&shared),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_mq_config::{NatsAuth, NatsSettings, Settings, TopologyMode};
+use sea_mq_contracts::Contracts;
 use sea_mq_database::{ConnectOptions, DatabaseError, ErrorKind, connect, schema_status};
 use sea_mq_observe::{Health, Status};
 use sea_mq_stream::{
@@ -15,6 +16,19 @@ use crate::leases::in_one_line;
 use crate::run::WorkerError;
 
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// The contracts that events are checked against, compiled.
+pub(crate) fn contracts(settings: &Settings) -> Result<Contracts, WorkerError> {
+    let Some(folder) = &settings.contracts_dir else { return Ok(Contracts::none()) };
+    let contracts = Contracts::load(folder).map_err(WorkerError::Contracts)?;
+    if contracts.is_empty() {
+        tracing::warn!(folder = %folder.display(), "CONTRACTS_DIR holds no contract: no event is checked");
+    } else {
+        tracing::info!(folder = %folder.display(), contracts = contracts.len(), "events are checked against their contracts");
+    }
+    Ok(contracts)
+}
+
 /// At most `connections` to the database, once it is there and its schema is what this program knows.
 pub(crate) async fn database(
     settings: &Settings,
@@ -210,7 +224,8 @@ impl WorkerError {
             Self::Stream(StreamError::LoginRefused { .. } | StreamError::Denied { .. }) => 77,
             Self::Stream(StreamError::Credentials { .. } | StreamError::BadAddress { .. })
             | Self::Topology(_)
-            | Self::Handler(_) => 64,
+            | Self::Handler(_)
+            | Self::Contracts(_) => 64,
             Self::Stream(_)
             | Self::Schema(_)
             | Self::Observe(_)

@@ -25,6 +25,7 @@ fn a_publisher_needs_context_and_database_only() {
     assert_eq!(settings.observe.log_format, LogFormat::Human);
     assert_eq!(settings.shutdown_grace, Duration::from_secs(20));
     assert!(settings.subscriptions.is_empty());
+    assert_eq!(settings.contracts_dir, None);
 }
 
 #[test]

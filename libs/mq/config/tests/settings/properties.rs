@@ -28,6 +28,7 @@ const VARIABLES: &[&str] = &[
     "METRICS_PORT",
     "OUTBOX_RETENTION_DAYS",
     "CONFIG_FILE",
+    "CONTRACTS_DIR",
     "NATS_TLS_CA",
 ];
 

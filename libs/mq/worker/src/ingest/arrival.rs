@@ -1,6 +1,7 @@
 //! From a message of the stream to an inbox row: pure.
 
 use bytes::Bytes;
+use sea_mq_contracts::Contracts;
 use sea_mq_event::{Subject, header, inbox_lane, position_id, usable_message_id};
 use sea_mq_inbox::{AggregateKey, Arrival, Attempt, QueuedRow, Unusable};
 use sea_mq_stream::{Delivery, RangeMessage};
@@ -41,7 +42,12 @@ impl From<Delivery> for Incoming {
 }
 
 /// The row that a message is recorded as. Nothing that arrives is without one.
-pub(super) fn arrival(message: Incoming, stream: &str, incarnation: OffsetDateTime) -> Arrival {
+pub(super) fn arrival(
+    message: Incoming,
+    stream: &str,
+    incarnation: OffsetDateTime,
+    contracts: &Contracts,
+) -> Arrival {
     let header = |name: &str| {
         let found = message.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
@@ -54,7 +60,9 @@ pub(super) fn arrival(message: Incoming, stream: &str, incarnation: OffsetDateTi
     let version = header(header::EVENT_VERSION).and_then(|v| v.parse().ok());
     let unusable = match usable_id {
         None => Some(missing_id(message.message_id.as_deref())),
-        Some(_) => malformed(&message.body),
+        Some(_) => {
+            malformed(&message.body).or_else(|| breaks_contract(contracts, &message.subject, &message.body))
+        }
     };
     Arrival {
         message_id,
@@ -86,6 +94,11 @@ fn missing_id(given: Option<&str>) -> Unusable {
 fn malformed(body: &[u8]) -> Option<Unusable> {
     let error = serde_json::from_slice::<&RawValue>(body).err()?;
     Some(Unusable { reason: "malformed", error: format!("the body is not JSON: {error}") })
+}
+
+fn breaks_contract(contracts: &Contracts, subject: &str, body: &[u8]) -> Option<Unusable> {
+    let violation = contracts.check(subject, body).err()?;
+    Some(Unusable { reason: "contract", error: violation.to_string() })
 }
 
 /// The row for a message that the database refused as it is: what was refused is left out, headers
@@ -144,6 +157,7 @@ pub(super) fn first_attempt(arrival: Arrival) -> Attempt {
 mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
+    use sea_mq_contracts::Contracts;
     use time::OffsetDateTime;
 
     use super::{Incoming, arrival};
@@ -161,7 +175,10 @@ mod tests {
     }
 
     fn reason(id: Option<&str>, body: &[u8]) -> Option<&'static str> {
-        arrival(incoming(id, body), "SEA_EVENTS", OffsetDateTime::UNIX_EPOCH).unusable.map(|u| u.reason)
+        let none = Contracts::none();
+        arrival(incoming(id, body), "SEA_EVENTS", OffsetDateTime::UNIX_EPOCH, &none)
+            .unusable
+            .map(|u| u.reason)
     }
 
     #[test]
@@ -185,7 +202,7 @@ mod tests {
             let message = Incoming {
                 subject, headers: vec![(name, value)], message_id: id, body: Bytes::from(body), stream_seq: seq,
             };
-            let row = arrival(message, "S", OffsetDateTime::UNIX_EPOCH);
+            let row = arrival(message, "S", OffsetDateTime::UNIX_EPOCH, &Contracts::none());
             prop_assert!((0..32).contains(&row.lane));
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use sea_mq_contracts::Violation;
 use sea_mq_failpoint::failpoint;
 use sea_mq_observe::metric;
-use sea_mq_outbox::Published;
+use sea_mq_outbox::{Claimed, Published};
 use sea_mq_stream::{OutageKind, PublishError, Stored};
 use time::OffsetDateTime;
 
@@ -18,7 +19,14 @@ use crate::leases::in_one_line;
 pub(super) struct Sent {
     to_send: ToSend,
     to: SentTo,
-    result: Result<Stored, PublishError>,
+    result: Result<Stored, Unstored>,
+}
+
+/// Why an event is not in the stream.
+enum Unstored {
+    Broker(PublishError),
+    /// It was not sent.
+    Contract(Violation),
 }
 
 impl Running {
@@ -29,9 +37,18 @@ impl Running {
         while self.gate.allows(now, self.book.in_flight(), bound) {
             let Some(to) = self.acks.sending_to() else { break };
             let Some(to_send) = self.book.next_to_send(now) else { break };
+            let row = &to_send.row;
+            if let Err(violation) = self.publisher.contracts.check(&row.subject, row.payload.as_bytes()) {
+                let sent = Sent { to_send, to, result: Err(Unstored::Contract(violation)) };
+                self.sending.push(Box::pin(std::future::ready(sent)));
+                continue;
+            }
             failpoint!("publish.send.before");
             let ack = self.publisher.broker.publish(&self.publisher.settings.stream, outgoing(&to_send.row));
-            self.sending.push(Box::pin(async move { Sent { to_send, to, result: ack.await } }));
+            self.sending.push(Box::pin(async move {
+                let result = ack.await.map_err(Unstored::Broker);
+                Sent { to_send, to, result }
+            }));
         }
     }
 
@@ -39,8 +56,18 @@ impl Running {
         failpoint!("publish.ack.after");
         match result {
             Ok(stored) => self.stored(&to_send, to, &stored),
-            Err(PublishError::Outage { kind, detail }) => self.outage(&to_send, kind, &detail),
-            Err(PublishError::Refused { reason }) => self.refused(&to_send, &reason).await,
+            Err(Unstored::Broker(PublishError::Outage { kind, detail })) => {
+                self.outage(&to_send, kind, &detail);
+            }
+            Err(Unstored::Broker(PublishError::Refused { reason })) => {
+                metric::publish_failures_total("refused").increment(1);
+                self.park(&to_send.row, attempts(&to_send), &reason).await;
+            }
+            Err(Unstored::Contract(violation)) => {
+                metric::publish_failures_total("contract").increment(1);
+                // It was not sent this time.
+                self.park(&to_send.row, attempts(&to_send) - 1, &violation.to_string()).await;
+            }
         }
     }
 
@@ -95,15 +122,14 @@ impl Running {
         self.book.failed(&sent.row, now);
     }
 
-    async fn refused(&mut self, sent: &ToSend, reason: &str) {
-        metric::publish_failures_total("refused").increment(1);
-        let row = &sent.row;
-        if let Err(error) = self.publisher.outbox.park(row.id, attempts(sent), reason).await {
+    /// Parks an event that the broker refuses for good, or that breaks its contract.
+    async fn park(&mut self, row: &Claimed, attempts: i32, reason: &str) {
+        if let Err(error) = self.publisher.outbox.park(row.id, attempts, reason).await {
             tracing::warn!(message_id = %row.id, error = in_one_line(&error), "a refused event could not be parked yet");
             return self.book.failed(row, Instant::now());
         }
         tracing::error!(message_id = %row.id, correlation_id = %row.correlation_id, subject = row.subject, reason,
-            "the broker refuses this event for good: it is parked and holds back its aggregate; see `sea-mq outbox parked`");
+            "this event cannot be published: it is parked and holds back its aggregate; see `sea-mq outbox parked`");
         self.book.marked(&[(row.lane, row.seq)]);
         let behind = self.book.parked(row);
         self.hold(&behind).await;
