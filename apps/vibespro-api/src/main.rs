@@ -1,0 +1,65 @@
+//! `vibespro-api`: VibesPro over HTTP and Postgres.
+//!
+//! Environment: `DB_URL`, the context's database as its application role (required); `LISTEN`, address
+//! and port (default 127.0.0.1:8002); `DB_POOL`, most connections (default 16). SIGTERM and SIGINT
+//! finish what is in hand and exit 0. Exit codes: 1 failed, 64 configuration.
+
+mod settings;
+mod stop;
+mod upkeep;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use vibespro_public_api::{AdapterError, InProcess};
+
+use crate::settings::Settings;
+
+const CONFIGURATION: u8 = 64;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    init_logs();
+    let settings = match Settings::from_env() {
+        Ok(settings) => settings,
+        Err(problem) => {
+            tracing::error!(problem, "cannot start");
+            return ExitCode::from(CONFIGURATION);
+        }
+    };
+    match run(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "stopped");
+            // A URL that cannot be used is the only thing of the database that is known before the first use.
+            if error.is::<AdapterError>() { ExitCode::from(CONFIGURATION) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let vibespro = InProcess::connect(&settings.db_url, &settings.database).context("DB_URL")?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; set LISTEN to a free address", settings.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "vibespro-api listens");
+    let upkeep = tokio::spawn(upkeep::forget_idempotency_keys(vibespro.clone()));
+    // An answer goes out at once, also while the one before it is not acknowledged.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let served = axum::serve(listener, vibespro_api::router(Arc::new(vibespro)))
+        .with_graceful_shutdown(stop::asked())
+        .await;
+    upkeep.abort();
+    served.context("serving broke down")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn init_logs() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
