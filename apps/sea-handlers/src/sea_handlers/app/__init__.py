@@ -1,0 +1,1 @@
+"""What SEA does about each event, over ports: no SQL, no HTTP."""

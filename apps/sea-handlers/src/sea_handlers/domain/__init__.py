@@ -1,0 +1,1 @@
+"""What an event of VibesPro means to SEA, and what follows from a judgement. No I/O."""

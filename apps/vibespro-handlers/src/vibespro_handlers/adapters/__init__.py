@@ -1,0 +1,1 @@
+"""VibesPro's tables."""

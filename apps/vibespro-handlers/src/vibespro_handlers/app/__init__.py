@@ -1,0 +1,1 @@
+"""What VibesPro does about each event, over a port: no SQL."""

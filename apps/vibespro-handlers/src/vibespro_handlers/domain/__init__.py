@@ -1,0 +1,1 @@
+"""What an event of SEA means to VibesPro. No I/O."""
