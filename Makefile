@@ -7,10 +7,10 @@ PYTHON ?= python3
 PIP := $(VENV)/bin/python3 -m pip --quiet --disable-pip-version-check
 # The folder of Debian's Postgres 15, for test-pg15.
 PG15_BIN ?= /usr/lib/postgresql/15/bin
-# Crates whose tests talk to Postgres.
-PG_CRATES := sea-mq-stack sea-mq-database sea-mq-lease sea-mq-outbox sea-mq-inbox
-# Crates whose tests talk to NATS.
-NATS_CRATES := sea-mq-stack sea-mq-stream
+# Test programs that talk to Postgres, and to NATS. They are chosen out of the workspace's own build:
+# asking for their packages alone would build their dependencies with other features once more.
+PG_TESTS := servers walls leases outbox inbox postgres
+NATS_TESTS := servers jetstream
 PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py libs/handlers/tests/test_*.py sdk/python/tests/test_*.py)))
 # Where the Python packages of this repository are.
 export PYTHONPATH := $(CURDIR)/libs/handlers/src:$(CURDIR)/apps/sea-handlers/src:$(CURDIR)/apps/vibespro-handlers/src
@@ -69,11 +69,11 @@ test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN
 	@test -x $(PG15_BIN)/postgres \
 	  || { echo "no Postgres in $(PG15_BIN); on Debian 12: apt-get install postgresql-15" >&2; exit 1; }
 	SEA_MQ_POSTGRES_BIN=$(PG15_BIN) $(RUNNER) .ci/slowest.py \
-	  cargo test $(addprefix --package ,$(PG_CRATES))
+	  cargo test --workspace $(addprefix --test ,$(PG_TESTS))
 
 test-nats-2.10: servers $(VENV)/nats-2.10/.ready  ## run the broker tests on the oldest NATS line
 	SEA_MQ_NATS_SERVER=$(CURDIR)/$(VENV)/nats-2.10/bin/nats-server $(RUNNER) .ci/slowest.py \
-	  cargo test $(addprefix --package ,$(NATS_CRATES))
+	  cargo test --workspace $(addprefix --test ,$(NATS_TESTS))
 
 $(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
 	@rm -rf $(@D)
