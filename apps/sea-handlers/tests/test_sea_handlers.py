@@ -11,6 +11,7 @@ from sources import MIGRATIONS
 
 from sea_handlers.adapters.decisions import GovernanceDecisions
 from sea_handlers.shell.app import app
+from sea_mq_contracts import sea as contracts
 from sea_mq_handlers.testing import Answered, Context, Server, Service
 
 
@@ -31,6 +32,22 @@ def setUpModule() -> None:
 
 def tearDownModule() -> None:
     logging.disable(logging.NOTSET)
+
+
+CONTRACTS = {
+    "case_created": contracts.CaseCreatedV1,
+    "task_completed": contracts.TaskCompletedV1,
+    "governance_decision_recorded": contracts.GovernanceDecisionRecordedV1,
+    "policy_violation_detected": contracts.PolicyViolationDetectedV1,
+}
+
+
+def events_of(call: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events that a call has caused, in order; each keeps its contract."""
+    events = sea.emitted(call)
+    for event in events:
+        CONTRACTS[event["event_type"]].model_validate(event["payload"])
+    return events
 
 
 class Told(unittest.TestCase):
@@ -77,7 +94,7 @@ class Told(unittest.TestCase):
 
     def events(self, call: dict[str, Any]) -> list[str]:
         """Type of each event that a call caused; the lineage of all is checked."""
-        emitted = sea.emitted(call)
+        emitted = events_of(call)
         for event in emitted:
             self.assertEqual(str(event["correlation_id"]), call["correlation_id"])
         return [event["event_type"] for event in emitted]
@@ -88,7 +105,7 @@ class TestReadModel(Told):
         call = self.tell("vibe_created", 1, description="ignored")
         self.assertEqual(self.view(), {"owner": "ada", "title": "Tune 1", "revision": 1, "last_score": None})
         self.assertEqual(self.cases(), [("open", [("review", "open")])])
-        (event,) = sea.emitted(call)
+        (event,) = events_of(call)
         payload = event["payload"]
         self.assertEqual((event["subject"], event["aggregate_type"]), ("sea.event.case_created.v1", "case"))
         self.assertEqual((payload["case_id"], payload["vibe_id"]), (event["aggregate_id"], self.vibe_id))
@@ -123,7 +140,7 @@ class TestDecision(Told):
         call = self.score(2, "approved")
         self.assertEqual(self.cases(), [("closed", [("review", "done")])])
         self.assertEqual(self.events(call), ["task_completed", "governance_decision_recorded"])
-        completed, decision = (event["payload"] for event in sea.emitted(call))
+        completed, decision = (event["payload"] for event in events_of(call))
         self.assertEqual((completed["completed_by"], completed["open_tasks"]), ("governance", 0))
         self.assertEqual((decision["outcome"], decision["vibe_revision"]), ("approved", 2))
         self.assertEqual(self.decisions(), [(2, "approved")])
@@ -132,7 +149,7 @@ class TestDecision(Told):
         self.tell("vibe_created", 1)
         call = self.score(2, "review", described="say more")
         self.assertEqual(self.cases(), [("open", [("review", "open")])])
-        (event,) = sea.emitted(call)
+        (event,) = events_of(call)
         self.assertEqual(
             (event["event_type"], event["payload"]["reasons"]), ("governance_decision_recorded", ["say more"])
         )
@@ -142,7 +159,7 @@ class TestDecision(Told):
         call = self.score(2, "rejected", minimum_score="below 40")
         self.assertEqual(self.cases(), [("open", [("review", "done"), ("follow_up", "open")])])
         self.assertEqual(self.events(call), ["task_completed", "policy_violation_detected"])
-        violation = sea.emitted(call)[1]
+        violation = events_of(call)[1]
         self.assertEqual(violation["subject"], "sea.event.policy_violation_detected.v1")
         self.assertEqual((violation["aggregate_type"], violation["aggregate_id"]), ("vibe", self.vibe_id))
         self.assertEqual(
@@ -189,7 +206,7 @@ class TestDecision(Told):
 
 class TestFailures(Told):
     def assert_nothing_there(self, call: dict[str, Any]) -> None:
-        self.assertEqual((self.view(), self.cases(), self.decisions(), sea.emitted(call)), (None, [], [], []))
+        self.assertEqual((self.view(), self.cases(), self.decisions(), events_of(call)), (None, [], [], []))
         self.assertEqual(sea.inbox(call)["state"], "running")
 
     def test_a_duplicate_asks_nobody(self) -> None:

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use sea_app::{Call, CompleteTask, OpenCase, RequestedTask, SeaError};
 use sea_domain::{Case, CaseState, CaseTitle, PersonName, TaskId, TaskKind, TaskTitle, VibeRef};
+use sea_mq_contracts::Contracts;
+use sea_mq_stack::project_root;
 use sea_ports::{Applied, CaseFilter, IdempotencyKey, PageLimit, PageRequest, Trace};
 use sqlx::Row as _;
 use tokio::task::JoinSet;
@@ -62,6 +64,25 @@ async fn a_case_and_its_event_are_kept_together() {
     assert_eq!(payload["vibe_id"], "v-1");
     assert_eq!(payload["tasks"][2]["title"], "task 2");
     assert_eq!(payload["tasks"][0]["kind"], "review");
+}
+
+#[tokio::test]
+async fn what_is_emitted_keeps_its_contract() {
+    let database = support::sea().await;
+    let cases = cases_of(&database);
+    let case = opened(&cases, 2).await;
+    cases.complete_task(by(case.fields().tasks[0].task_id, "ada"), Call::default()).await.unwrap();
+    let rows = sqlx::query("SELECT subject, payload FROM outbox_events ORDER BY seq")
+        .fetch_all(&mut database.app().await)
+        .await
+        .unwrap();
+    let contracts = Contracts::load(&project_root().join("contracts")).unwrap();
+    let kept = rows.iter().map(|row| {
+        let (subject, payload): (String, serde_json::Value) = (row.get("subject"), row.get("payload"));
+        contracts.check(&subject, payload.to_string().as_bytes()).unwrap();
+        subject
+    });
+    assert_eq!(kept.collect::<Vec<_>>(), ["sea.event.case_created.v1", "sea.event.task_completed.v1"]);
 }
 
 /// The outbox refuses: nothing of the case stays. And the other way round.

@@ -1,3 +1,5 @@
+use sea_mq_contracts::Contracts;
+use sea_mq_stack::project_root;
 use sqlx::Row;
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -54,7 +56,9 @@ async fn each_change_leaves_its_event_in_order() {
         ),
     ];
     assert_eq!(rows.len(), expected.len());
+    let contracts = Contracts::load(&project_root().join("contracts")).unwrap();
     for (row, (name, at, payload)) in rows.iter().zip(expected) {
+        contracts.check(&format!("vibespro.event.{name}"), payload.to_string().as_bytes()).unwrap();
         assert_eq!(row.get::<String, _>("subject"), format!("{prefix}{name}"));
         assert_eq!(row.get::<Json<serde_json::Value>, _>("payload").0, payload);
         assert_eq!(row.get::<OffsetDateTime, _>("occurred_at"), at);
