@@ -5,7 +5,8 @@
 //! where a case's vibe is looked up: `in-process` with `VIBESPRO_DB_URL`, `http` with
 //! `VIBESPRO_BASE_URL`, unset: nowhere. SIGTERM and SIGINT finish what is in hand and exit 0.
 //!
-//! `sea-api migrate` makes or updates SEA's tables and ends; its `DB_URL` is the migrator's.
+//! `sea-api migrate` makes or updates SEA's tables and ends; `MIGRATOR_URL` is the same database as its
+//! migrator. `sea-api --version` says which version this is.
 //!
 //! Exit codes: 1 failed, 2 usage, 64 configuration.
 
@@ -13,6 +14,7 @@ mod settings;
 mod stop;
 mod upkeep;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -31,9 +33,10 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => serve().await,
-        ["migrate"] => ended(make_tables().await),
+        ["migrate"] => make_tables().await,
+        ["--version" | "-V"] => ended(say_version()),
         _other => {
-            tracing::error!("usage: sea-api, or sea-api migrate");
+            tracing::error!("usage: sea-api, sea-api migrate, or sea-api --version");
             ExitCode::from(USAGE)
         }
     }
@@ -71,12 +74,23 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn make_tables() -> anyhow::Result<()> {
-    let url = std::env::var("DB_URL")
-        .context("DB_URL is not set: the URL of SEA's database as role sea_migrator")?;
-    let applied = migrate(&url).await?;
+async fn make_tables() -> ExitCode {
+    let Some(url) = std::env::var("MIGRATOR_URL").ok().filter(|url| !url.is_empty()) else {
+        let problem = "MIGRATOR_URL is not set: the URL of SEA's database as role sea_migrator";
+        tracing::error!(problem, "cannot migrate");
+        return ExitCode::from(CONFIGURATION);
+    };
+    ended(migrated(&url).await)
+}
+
+async fn migrated(url: &str) -> anyhow::Result<()> {
+    let applied = migrate(url).await?;
     tracing::info!(applied = applied.len(), "SEA's tables are up to date");
     Ok(())
+}
+
+fn say_version() -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "sea-api {}", env!("CARGO_PKG_VERSION")).context("cannot write to stdout")
 }
 
 fn init_logs() {

@@ -8,7 +8,7 @@ mod policies;
 #[path = "postgres/tables.rs"]
 mod tables;
 
-#[path = "support/mod.rs"]
+#[path = "support/databases.rs"]
 mod support;
 
 use sea_adapters::{CelRules, PoolOptions, PostgresSea, RandomIds, SystemClock, VibesProAdapter, connect};

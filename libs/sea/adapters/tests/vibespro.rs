@@ -1,7 +1,7 @@
 //! VibesPro behind SEA's port: one suite for every way to it, over a real VibesPro.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/mod.rs"]
+#[path = "support/databases.rs"]
 mod support;
 
 use std::sync::Arc;
