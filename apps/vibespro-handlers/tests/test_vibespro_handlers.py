@@ -96,8 +96,13 @@ class TestDecision(unittest.TestCase):
     def test_a_bad_payload_is_poison_and_another_event_has_no_reaction(self) -> None:
         bad = running.handle(self.recorded(2, outcome="secret"))
         self.assertEqual((bad.status, "secret" in bad.text), (422, False), bad)
-        self.assertEqual(running.handle(self.call("case_created", 1)).status, 404)
+        self.assertEqual(running.handle(self.call("case_renamed", 1)).status, 404)
         self.assertEqual(self.vibe()[1], None)
+
+    def test_the_cases_of_sea_are_of_no_concern(self) -> None:
+        for kind in ("case_created", "task_completed"):
+            answer = running.handle(self.call(kind, 1))
+            self.assertEqual((answer.status, answer.text), (200, "nothing to do"), kind)
 
 
 class TestService(unittest.TestCase):

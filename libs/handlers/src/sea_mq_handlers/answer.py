@@ -30,6 +30,7 @@ class Answer:
 
 
 DONE = Answer(200, "processed")
+NOTHING_TO_DO = Answer(200, "nothing to do")
 DONE_BEFORE = Answer(409, "processed already")
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sea_mq_handlers.answer import (
     DONE,
     DONE_BEFORE,
+    NOTHING_TO_DO,
     Answer,
     Poison,
     Unavailable,
@@ -38,9 +39,11 @@ def handle(pool: ConnectionPool, reactions: Reactions, event: Event, traceparent
 
 
 def _answer(pool: ConnectionPool, reactions: Reactions, event: Event, traceparent: str | None) -> Answer:
-    reaction = reactions.get(event.kind)
-    if reaction is None:
+    if event.kind not in reactions:
         return not_handled(*event.kind)
+    reaction = reactions[event.kind]
+    if reaction is None:
+        return NOTHING_TO_DO
     try:
         _react(pool, reaction, event, traceparent)
     except NotCurrent as stopped:

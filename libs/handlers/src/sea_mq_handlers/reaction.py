@@ -27,4 +27,5 @@ class Reaction:
     ask: Callable[[Any], Any] | None = None
 
 
-Reactions = Mapping[tuple[str, int], Reaction]
+# By event type and version. `None`: known here, and nothing follows from it. A kind that is absent is not known.
+Reactions = Mapping[tuple[str, int], Reaction | None]

@@ -53,7 +53,8 @@ def service(title: str, db_url: str, reactions: Reactions, needs: Sequence[str])
     @asynccontextmanager
     async def lifespan(_app: FastAPI):
         pool.open()
-        log.info("reacts to %s", ", ".join(f"{name} v{version}" for name, version in reactions))
+        reacts_to = [f"{name} v{version}" for (name, version), reaction in reactions.items() if reaction]
+        log.info("reacts to %s", ", ".join(reacts_to))
         yield
         await run_in_threadpool(pool.close)
 

@@ -18,8 +18,10 @@ NEEDS = ("vibes", "vibes.decision_revision")
 
 
 def reactions() -> Reactions:
-    """VibesPro's reactions."""
+    """VibesPro's reactions. SEA's own work on its cases comes on the same stream, and is of no concern here."""
     return {
+        ("case_created", 1): None,
+        ("task_completed", 1): None,
         ("governance_decision_recorded", 1): Reaction(translate_recorded, _show),
         ("policy_violation_detected", 1): Reaction(translate_violation, _show),
     }
