@@ -3,6 +3,7 @@ use clap::{Parser, Subcommand};
 use crate::config::ConfigCommand;
 use crate::contracts::ContractsCommand;
 use crate::db::DbCommand;
+use crate::dev::DevArgs;
 use crate::inbox::InboxCommand;
 use crate::outbox::OutboxCommand;
 use crate::topology::TopologyCommand;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     /// What events are promised to look like: check, release, generate types.
     #[command(subcommand)]
     Contracts(ContractsCommand),
+    /// Run a whole system on this machine: servers, contexts, programs, workers.
+    Dev(DevArgs),
     /// The worker's settings, as this environment gives them.
     #[command(subcommand)]
     Config(ConfigCommand),

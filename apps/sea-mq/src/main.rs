@@ -8,6 +8,7 @@ mod config;
 mod context;
 mod contracts;
 mod db;
+mod dev;
 mod failure;
 mod inbox;
 mod outbox;
@@ -40,6 +41,7 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Outbox(command) => outbox::run(command, output).await,
         Command::Inbox(command) => inbox::run(command, output).await,
         Command::Contracts(command) => contracts::run(&command, output),
+        Command::Dev(args) => dev::run(args).await,
         Command::Config(command) => config::run(&command, output),
     }
 }

@@ -37,6 +37,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
         ],
     ),
     ("sea-mq-stack", &[]),
+    ("sea-mq-local", &["event", "stack", "database", "stream"]),
     ("sea-mq-testkit", &["event", "stack", "database", "stream", "failpoint", "outbox", "inbox"]),
 ];
 
@@ -50,6 +51,7 @@ const SPEAKERS: &[(&str, &[&str])] = &[
             "sea-mq-outbox",
             "sea-mq-inbox",
             "sea-mq-worker-lib",
+            "sea-mq-local",
             "sea-mq-testkit",
         ],
     ),

@@ -36,7 +36,7 @@ pub use error::StackError;
 pub use launch::Launch;
 pub use nats::{NatsCluster, NatsNode, NatsOptions, NatsUsers};
 pub use paths::{project_root, workspace_binary};
-pub use port::{Port, free_port};
+pub use port::{Port, free_port, port_like};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::Process;
 pub use shared::{shared_nats, shared_postgres};

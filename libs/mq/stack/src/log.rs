@@ -41,6 +41,16 @@ impl LogReader {
     }
 }
 
+impl LogReader {
+    /// The complete lines since the reader last stopped.
+    pub(crate) fn new_lines(&mut self) -> Vec<String> {
+        let text = read_from(&self.path, self.offset);
+        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        self.offset += complete as u64;
+        String::from_utf8_lossy(&text[..complete]).lines().map(str::to_owned).collect()
+    }
+}
+
 /// The last lines of a log, for an error message.
 pub(crate) fn tail(path: &Path) -> String {
     let length = std::fs::metadata(path).map_or(0, |data| data.len());
@@ -79,6 +89,17 @@ mod tests {
         assert_eq!(reader.next_match("re"), None);
         writeln!(file, "ady").unwrap();
         assert_eq!(reader.next_match("ready").unwrap(), "second ready");
+    }
+
+    #[test]
+    fn new_lines_come_once_and_complete() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let mut reader = LogReader::at_end(file.path().to_path_buf());
+        assert_eq!(reader.new_lines(), Vec::<String>::new());
+        write!(file, "one\ntwo\nthr").unwrap();
+        assert_eq!(reader.new_lines(), ["one", "two"]);
+        writeln!(file, "ee").unwrap();
+        assert_eq!(reader.new_lines(), ["three"]);
     }
 
     #[test]

@@ -56,11 +56,30 @@ impl Port {
 /// # Errors
 /// [`StackError::NoFreePort`].
 pub fn free_port() -> Result<u16, StackError> {
-    static HELD: Mutex<Vec<Port>> = Mutex::new(Vec::new());
     let port = Port::reserve()?;
     let number = port.number();
-    HELD.lock().unwrap_or_else(PoisonError::into_inner).push(port);
+    hold(port);
     Ok(number)
+}
+
+/// This port, reserved until this process ends, or another one when it is taken.
+///
+/// # Errors
+/// [`StackError::NoFreePort`].
+pub fn port_like(wish: u16) -> Result<u16, StackError> {
+    match try_reserve(wish) {
+        Some(port) => {
+            hold(port);
+            Ok(wish)
+        }
+        None => free_port(),
+    }
+}
+
+/// Until this process ends.
+fn hold(port: Port) {
+    static HELD: Mutex<Vec<Port>> = Mutex::new(Vec::new());
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).push(port);
 }
 
 fn try_reserve(number: u16) -> Option<Port> {
@@ -100,6 +119,15 @@ mod tests {
         drop(port);
         let _listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).unwrap();
         assert!(try_reserve(number).is_none());
+    }
+
+    #[test]
+    fn a_wish_is_fulfilled_once() {
+        let free = Port::reserve().unwrap();
+        let number = free.number();
+        drop(free);
+        assert_eq!(port_like(number).unwrap(), number);
+        assert_ne!(port_like(number).unwrap(), number);
     }
 
     #[test]

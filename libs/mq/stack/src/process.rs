@@ -69,6 +69,17 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// The end of its output, for an error message.
+    pub fn last_lines(&self) -> String {
+        tail(&self.log)
+    }
+
+    /// The complete lines of its output since the last call of this or of
+    /// [`Process::wait_for_line`].
+    pub fn new_lines(&self) -> Vec<String> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner).new_lines()
+    }
+
     /// Whether it runs (frozen counts).
     pub fn is_running(&self) -> bool {
         self.keeper.ended_now().is_none()

@@ -60,6 +60,25 @@ impl StateDir {
         Ok(Self(Arc::new(Inner { path, _remover: None, _owned: Some(owned) })))
     }
 
+    /// Forgets everything in it, before anything is started there.
+    ///
+    /// # Errors
+    /// [`StackError::File`] names what cannot be removed.
+    pub fn clear(&self) -> Result<(), StackError> {
+        let list = || std::fs::read_dir(self.path())?.collect::<std::io::Result<Vec<_>>>();
+        for entry in list().map_err(StackError::file("list", self.path()))? {
+            let path = entry.path();
+            if path == owner_lock(self.path()) || path == keepers_lock(self.path()) {
+                continue;
+            }
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let removed =
+                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(StackError::file("remove", path))?;
+        }
+        prepare(self.path())
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.0.path
@@ -79,6 +98,11 @@ impl StateDir {
     pub fn log(&self, name: &str) -> PathBuf {
         self.path().join("logs").join(format!("{name}.log"))
     }
+}
+
+/// The lock of the program that has the folder.
+fn owner_lock(state: &Path) -> PathBuf {
+    state.join(".owner")
 }
 
 /// The lock that keepers hold shared while their processes run.
@@ -116,7 +140,7 @@ fn open_lock(path: &Path) -> Result<File, StackError> {
 }
 
 fn own(path: &Path) -> Result<File, StackError> {
-    let file = open_lock(&path.join(".owner"))?;
+    let file = open_lock(&owner_lock(path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StackError::StateInUse { path: path.into() }),
