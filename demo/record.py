@@ -1,59 +1,42 @@
 #!/usr/bin/env python3
-"""Writes events.jsonl: what some users of vibespro did in one morning.
+"""Writes actions.jsonl: what some users of VibesPro did in one morning.
 
-The file is kept in the repository, so that every run of the demo tells the same
-story; this script shows how it came about and writes it anew, byte by byte the same.
+The file is kept in the repository, so that every run of the demo plays the same morning; this script shows how it came
+about and writes it anew, byte by byte the same. One action a line, in the order of the morning: `user` creates, updates
+or scores the vibe that the recording calls `vibe`.
 """
 
 import json
 import random
-import uuid
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 USERS = ["ada", "bela", "cem", "dora", "emil", "fatma", "goran", "hana"]
 WORDS = ["calm", "dusk", "harbour", "neon", "orchard", "quiet", "river", "slate", "tide", "violet"]
-VIBES = 64
-START = datetime(2026, 5, 4, 9, 0, tzinfo=timezone.utc)
-# Scores that no case can be decided by: sea answers 422, the event is poison.
-POISON = {7: 250, 19: -3, 31: 101, 44: 999, 58: -1}
-# Events whose handler is unavailable for their first attempts; 99 = for good.
-UNAVAILABLE = {5: 2, 12: 2, 23: 2, 37: 2, 50: 2, 28: 99, 61: 99}
+VIBES = 200
 
 
 def main() -> None:
     chance = random.Random(4)
     stories = [story(number, chance) for number in range(1, VIBES + 1)]
-    now = START
-    with Path(__file__).with_name("events.jsonl").open("w", encoding="utf-8") as out:
+    with Path(__file__).with_name("actions.jsonl").open("w", encoding="utf-8") as out:
         while stories:
-            current = chance.choice(stories)
-            now += timedelta(milliseconds=chance.randint(20, 900))
-            out.write(line(current.pop(0), now, chance) + "\n")
+            # A user works on few vibes at a time.
+            current = chance.choice(stories[:12])
+            out.write(json.dumps(current.pop(0)) + "\n")
             stories = [rest for rest in stories if rest]
 
 
 def story(number: int, chance: random.Random) -> list[dict]:
-    """The events of one vibe in their order."""
-    kinds = ["vibe_created"] + ["vibe_updated"] * chance.randint(1, 3) + ["vibe_scored"]
-    vibe = {"vibe_id": f"vibe-{number:03}", "user_id": chance.choice(USERS)}
-    events = []
-    for revision, kind in enumerate(kinds, start=1):
-        payload = dict(vibe, revision=revision)
-        if kind == "vibe_scored":
-            payload["score"] = POISON.get(number, chance.randint(0, 100))
-            if number in UNAVAILABLE:
-                payload["rehearsal"] = {"unavailable_attempts": UNAVAILABLE[number]}
-        else:
-            payload["title"] = " ".join(chance.sample(WORDS, 2))
-        events.append({"type": kind, "payload": payload})
-    return events
+    """What happens to one vibe, in its order."""
+    about = {"user": chance.choice(USERS), "vibe": f"vibe-{number:03}"}
+    actions = [{**about, "do": "create", "title": title(chance)}]
+    actions += [{**about, "do": "update", "title": title(chance)} for _ in range(chance.randint(0, 1))]
+    actions += [{**about, "do": "score", "score": chance.randint(0, 100)} for _ in range(chance.choice([0, 1, 1, 1, 2]))]
+    return actions
 
 
-def line(event: dict, now: datetime, chance: random.Random) -> str:
-    identity = uuid.UUID(int=chance.getrandbits(128), version=4)
-    occurred_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"id": str(identity), "occurred_at": occurred_at, **event})
+def title(chance: random.Random) -> str:
+    return " ".join(chance.sample(WORDS, 2))
 
 
 if __name__ == "__main__":

@@ -1,96 +1,172 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use sea_mq_local::{Context, Description, Notice, Notices, Options, System};
 use sea_mq_stack::{StateDir, project_root};
 use sea_mq_stream::Broker;
-use sqlx::PgPool;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::context::{self, Context, Secrets};
+use crate::api::Api;
+use crate::effects::Effects;
 use crate::ledger::{Flow, Totals};
-use crate::programs::Programs;
-use crate::recording::{self, Action};
+use crate::recording::Action;
 use crate::screen::Screen;
-use crate::servers::Servers;
+use crate::users::Experience;
 use crate::verdict::{broken, is_settled, open, table};
-use crate::{application, story};
+use crate::{recording, story, stranger, users};
 
 const POLL: Duration = Duration::from_millis(20);
 /// Progress is shown at least this often.
 const SHOW_EVERY: Duration = Duration::from_millis(1500);
 /// Nothing finished for so long means that something is wrong.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
-/// Events of the first part that are finished before a worker is killed.
-const BEFORE_KILL: i64 = 40;
+const READY_LIMIT: Duration = Duration::from_secs(60);
 const MOST_NAMED: usize = 20;
+/// What happens, and when: in this order.
+const TROUBLES: [(When, Trouble); 5] = [
+    (When::Committed(150), Trouble::Kill("vibespro-api")),
+    (When::Committed(300), Trouble::Strangers),
+    (When::Processed(120), Trouble::Kill("sea-worker-1")),
+    (When::Processed(200), Trouble::Kill("sea-api")),
+    (When::Processed(300), Trouble::Kill("sea-handlers")),
+];
+
+/// How far the way from vibespro to sea is.
+#[derive(Clone, Copy)]
+enum When {
+    /// So many events are committed: the users are in the midst of their work.
+    Committed(i64),
+    /// So many are processed.
+    Processed(i64),
+}
+
+impl When {
+    fn has_come(self, to_sea: &Totals) -> bool {
+        match self {
+            Self::Committed(count) => to_sea.committed >= count,
+            Self::Processed(count) => to_sea.processed >= count,
+        }
+    }
+}
+
+/// What the system has to live through.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// SIGKILL of a program while it works.
+    Kill(&'static str),
+    /// Events that no use case has made.
+    Strangers,
+}
 
 /// Runs the whole demo; true when every promise was kept.
 ///
 /// # Errors
 /// What could not be started, reached or stopped.
 pub(crate) async fn run(state: &StateDir, screen: &Screen) -> anyhow::Result<bool> {
-    let actions = recording::read(&project_root().join("demo/events.jsonl"))?;
-    let secrets = (Secrets::of("vibespro")?, Secrets::of("sea")?);
-    let starting = Servers::start(state, [&secrets.0, &secrets.1]);
-    let mut servers = screen.during("starting Postgres and three NATS nodes", starting).await?;
-    let (vibespro, sea) = screen
-        .during("making both contexts: databases, roles, tables, streams", build(&servers, &secrets))
-        .await?;
-    let nats = servers.nats.client_urls();
-    let starting = Programs::start(state, &vibespro, &sea, &nats);
-    let mut programs = screen.during("starting two handlers and three workers", starting).await?;
-    screen.say("all are ready; vibespro's users begin");
-    let flows = [
-        Flow { from: &vibespro, to: &sea, history: "case_history" },
-        Flow { from: &sea, to: &vibespro, history: "vibe_history" },
-    ];
-    let watch = Watch { screen, flows: &flows, broker: servers.operator().await? };
-    work(&watch, &servers, &mut programs, &actions, &vibespro.app_url).await?;
-    show_story(screen, &flows, &programs, &actions, &servers.bare_client().await?).await?;
+    let actions = recording::read(&project_root().join("demo/actions.jsonl"))?;
+    let (sender, notices) = unbounded_channel();
+    let options = Options { wished_ports: false, reload: false };
+    let telling = Telling::of(screen.clone(), notices);
+    let system = System::start(&description()?, state, options, &Notices::to(sender)).await?;
+    screen.during("waiting until all are ready", system.wait_ready(READY_LIMIT)).await?;
+    let (vibespro, sea) = (context(&system, "vibespro")?, context(&system, "sea")?);
+    let flows = [Flow { from: vibespro, to: sea }, Flow { from: sea, to: vibespro }];
+    let watch = Watch { screen, flows: &flows, broker: system.operator().await? };
+    let operator = operator(&system).await?;
+    work(&watch, &system, &operator, actions).await?;
+    show_story(screen, &flows, state, &operator).await?;
     let kept = show_summary(&watch).await?;
     watch.broker.clone().close().await;
-    for context in [&vibespro, &sea] {
-        context.observer.close().await;
-    }
-    screen.during("stopping workers and handlers in order", programs.stop()).await?;
-    screen.during("stopping the servers", servers.stop()).await?;
+    screen.during("stopping everything in order", system.stop()).await?;
+    telling.end().await;
     Ok(kept)
 }
 
-async fn build(servers: &Servers, secrets: &(Secrets, Secrets)) -> anyhow::Result<(Context, Context)> {
-    let vibespro = context::build(&servers.postgres, &secrets.0).await?;
-    let sea = context::build(&servers.postgres, &secrets.1).await?;
-    servers.apply_topology([&vibespro, &sea]).await?;
-    Ok((vibespro, sea))
+/// The system of `make dev`, with retries quick enough to look on.
+fn description() -> anyhow::Result<Description> {
+    let mut description = Description::read(&project_root().join("dev.toml"))?;
+    for described in description.contexts.values_mut() {
+        for (setting, value) in [("RETRY_BASE_MS", "200"), ("RETRY_CAP_SECS", "2")] {
+            described.worker.insert(setting.to_owned(), value.to_owned());
+        }
+    }
+    Ok(description)
 }
 
-/// The flow itself: half of the recording, a stranger and a death, the other half, then quiet.
+fn context<'a>(system: &'a System, name: &str) -> anyhow::Result<&'a Context> {
+    system.context(name).with_context(|| format!("dev.toml has no context {name}"))
+}
+
+/// A bare NATS client that may do everything: what a person on call has at hand.
+async fn operator(system: &System) -> anyhow::Result<async_nats::Client> {
+    let password = system.operator_password().to_owned();
+    let options = async_nats::ConnectOptions::with_user_and_password("operator".to_owned(), password);
+    Ok(options.connect(system.nats_urls()).await?)
+}
+
+/// Shows what the system says of itself, but not the programs' own lines: they are in their logs.
+struct Telling(JoinHandle<()>);
+
+impl Telling {
+    fn of(screen: Screen, mut notices: UnboundedReceiver<Notice>) -> Self {
+        Self(tokio::spawn(async move {
+            while let Some(notice) = notices.recv().await {
+                match notice {
+                    Notice::Step(step) => screen.say(&step),
+                    Notice::Program { program, what } => screen.say(&format!("  {program} {what}")),
+                    Notice::Line { .. } => {}
+                }
+            }
+        }))
+    }
+
+    async fn end(self) {
+        // It ends when the last of those who tell has gone.
+        drop(self.0.await);
+    }
+}
+
+/// The flow itself: the users' morning with its troubles, then quiet.
 async fn work(
     watch: &Watch<'_>,
-    servers: &Servers,
-    programs: &mut Programs,
-    actions: &[Action],
-    app_url: &str,
+    system: &System,
+    operator: &async_nats::Client,
+    actions: Vec<Action>,
 ) -> anyhow::Result<()> {
-    let app = PgPool::connect(app_url).await?;
-    let (first, second) = actions.split_at(actions.len() / 2);
-    application::commit(&app, first).await?;
-    watch.screen.say(&format!("committed the first {} events in application transactions", first.len()));
-    watch.until("the first of them are processed", |to_sea, _| to_sea.processed >= BEFORE_KILL).await?;
-    publish_past_the_outbox(&servers.bare_client().await?).await?;
-    watch.screen.say("somebody published a message past the outbox, without an id");
-    let [_, victim, _] = &mut programs.workers;
-    victim.kill().await;
-    watch.screen.say(&format!("killed {} with SIGKILL while it worked", victim.name()));
-    application::commit(&app, second).await?;
-    watch.screen.say(&format!("committed the other {} events", second.len()));
-    app.close().await;
+    let count = actions.len();
+    watch.screen.say(&format!("the users begin: {count} actions, over HTTP, several users at once"));
+    let morning = tokio::spawn(users::play(Api::at(system.url("vibespro-api")?), actions));
+    for (when, trouble) in TROUBLES {
+        watch.until("it is time for the next trouble", |to_sea, _| when.has_come(to_sea)).await?;
+        make(trouble, watch, system, operator).await?;
+    }
+    let Experience { actions, repeats } = morning.await??;
+    watch.screen.say(&format!(
+        "the users are done: {actions} actions; {repeats} requests were repeated under their idempotency keys"
+    ));
     watch.until("everything has come to its end", |to_sea, back| is_settled(to_sea) && is_settled(back)).await
 }
 
-/// A request, whose answer is the stream's ack.
-async fn publish_past_the_outbox(client: &async_nats::Client) -> anyhow::Result<()> {
-    client.request("vibespro.event.vibe_created.v1", "{\"vibe_id\": \"vibe-x\"}".into()).await?;
+async fn make(
+    trouble: Trouble,
+    watch: &Watch<'_>,
+    system: &System,
+    operator: &async_nats::Client,
+) -> anyhow::Result<()> {
+    match trouble {
+        Trouble::Kill(name) => {
+            watch.screen.say(&format!("killing {name} with SIGKILL while it works"));
+            system.kill(name).await?;
+        }
+        Trouble::Strangers => {
+            let written = stranger::run_careless_script(&context(system, "vibespro")?.app_url).await?;
+            watch.screen.say(&format!("a careless script wrote {written} events of its own into the outbox"));
+            stranger::publish_past_the_outbox(operator).await?;
+            watch.screen.say("somebody published a message past the outbox, without an id");
+        }
+    }
     Ok(())
 }
 
@@ -177,24 +253,23 @@ impl Watch<'_> {
     }
 }
 
-/// One event from its commit to what it caused.
+/// One event from its commit to what it caused, and on to what that became.
 async fn show_story(
     screen: &Screen,
     flows: &[Flow<'_>; 2],
-    programs: &Programs,
-    actions: &[Action],
+    state: &StateDir,
     streams: &async_nats::Client,
 ) -> anyhow::Result<()> {
-    let id = recording::to_follow(actions).context("the recording has no event to follow")?.id;
-    let [vibespro_handler, sea_handler] = &programs.handlers;
     let [to_sea, back] = flows;
+    let log = |program: &str| std::fs::read_to_string(state.log(program)).unwrap_or_default();
+    let id = story::worth_telling(to_sea).await?.context("no score was processed")?;
     screen.plain("\nOne event, step by step\n");
-    for line in story::tell(to_sea, id, &sea_handler.output(), streams).await? {
+    for line in story::tell(to_sea, id, &log("sea-handlers"), streams).await? {
         screen.plain(&line);
     }
     for caused in story::caused(&to_sea.to.observer, id).await? {
         screen.plain("\nwhat it caused\n");
-        for line in story::tell(back, caused, &vibespro_handler.output(), streams).await? {
+        for line in story::tell(back, caused, &log("vibespro-handlers"), streams).await? {
             screen.plain(&line);
         }
     }
@@ -204,15 +279,19 @@ async fn show_story(
 /// The totals from databases and streams, and what they say.
 async fn show_summary(watch: &Watch<'_>) -> anyhow::Result<bool> {
     let totals = watch.totals().await?;
+    let [to_sea, back] = watch.flows;
+    let effects = Effects::read(&to_sea.from.observer, &back.from.observer).await?;
     let columns: Vec<_> = watch.flows.iter().map(Flow::title).zip(totals).collect();
     watch.screen.plain("\nTotals, from the databases and the streams\n");
-    for line in table(&columns) {
-        watch.screen.plain(&line);
-    }
+    table(&columns).iter().for_each(|line| watch.screen.plain(line));
+    watch.screen.plain("\nWhat the applications kept, from their own tables\n");
+    effects.table().iter().for_each(|line| watch.screen.plain(line));
     watch.screen.plain("");
-    if watch.show_broken(&totals).await? {
+    let wrong = effects.broken();
+    wrong.iter().for_each(|promise| watch.screen.plain(&format!("BROKEN   effects: {promise}")));
+    if watch.show_broken(&totals).await? || !wrong.is_empty() {
         return Ok(false);
     }
-    watch.screen.plain("kept: committed = processed + dead-lettered, effects = processed, in order\n");
+    watch.screen.plain("kept: every committed event was processed once, dead-lettered or parked, in order\n");
     Ok(true)
 }

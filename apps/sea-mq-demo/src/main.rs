@@ -1,17 +1,16 @@
-//! `make demo`: two bounded contexts on real servers, a real flow both ways, and a check of what
-//! the databases and streams say about it in the end.
+//! `make demo`: both contexts on real servers, users who work over HTTP, decisions that flow back,
+//! programs that are killed meanwhile, and a check of what the databases and streams say in the end.
 
-mod application;
-mod context;
+mod api;
 mod demo;
+mod effects;
 mod keep;
 mod ledger;
-mod probe;
-mod programs;
 mod recording;
 mod screen;
-mod servers;
 mod story;
+mod stranger;
+mod users;
 mod verdict;
 
 use std::process::ExitCode;
@@ -25,8 +24,8 @@ use crate::screen::Screen;
 /// As shells report a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
-/// Runs two contexts with workers and handlers over a three-node NATS cluster, follows one event,
-/// and checks that every committed event was processed once or dead-lettered.
+/// Runs both contexts of `dev.toml` over a three-node NATS cluster, lets users work and programs die,
+/// follows one event, and checks that every committed event was processed once or given up visibly.
 #[derive(Debug, Parser)]
 #[command(name = "sea-mq-demo", version)]
 struct Arguments {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 const STILL_EVERY: Duration = Duration::from_secs(2);
 
 /// The terminal: lines with the time since the start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Screen {
     start: Instant,
 }

@@ -82,6 +82,19 @@ pub(crate) async fn tell(
     Ok(lines)
 }
 
+/// The processed score that needed the most attempts and has come all the way back.
+pub(crate) async fn worth_telling(flow: &Flow<'_>) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT message_id FROM inbox_messages
+         JOIN vibe_views ON vibe_id::text = aggregate_id AND owner <> 'script'
+         WHERE consumer = $1 AND state = 'processed' AND subject = 'vibespro.event.vibe_scored.v1'
+         ORDER BY attempts DESC, received_at LIMIT 1",
+    )
+    .bind(flow.consumer())
+    .fetch_optional(&flow.to.observer)
+    .await
+}
+
 /// The events that one event caused.
 pub(crate) async fn caused(pool: &PgPool, id: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar("SELECT id FROM outbox_events WHERE causation_id = $1 ORDER BY seq")
@@ -149,15 +162,18 @@ fn ended(came: &InboxRow) -> Option<Moment> {
     processed.or(came.dead_lettered_at.map(|at| Moment { at, what: "dead", detail: reason }))
 }
 
-/// The handler's lines: `2026-05-04T09:00:00.000Z message_id=… attempt=1 status=503 why`.
+/// The handler's lines: `2026-05-04T09:00:00.000Z WARNING why message_id=… attempt=1 status=503 …`.
 fn attempts(log: &str, id: Uuid) -> Vec<Moment> {
     let wanted = format!(" message_id={id} ");
     log.lines()
         .filter_map(|line| {
-            let (time, rest) = line.split_once(&wanted)?;
-            let detail = rest.replacen("attempt=", "", 1).replacen(" status=", ": the handler answers ", 1);
-            let at = OffsetDateTime::parse(time, &Rfc3339).ok()?;
-            Some(Moment { at, what: "attempt", detail })
+            let (told, about) = line.split_once(&wanted)?;
+            let (time, told) = told.split_once(' ')?;
+            let (_level, why) = told.split_once(' ')?;
+            let field = |name: &str| about.split(' ').find_map(|word| word.strip_prefix(name));
+            let (attempt, status) = (field("attempt=")?, field("status=")?);
+            let detail = format!("{attempt}: the handler answers {status}, {why}");
+            Some(Moment { at: OffsetDateTime::parse(time, &Rfc3339).ok()?, what: "attempt", detail })
         })
         .collect()
 }
@@ -179,14 +195,14 @@ mod tests {
     fn attempts_are_read_from_the_handlers_log() {
         let id = Uuid::from_u128(7);
         let log = format!(
-            "noise\n2026-05-04T09:00:00.250Z message_id={} attempt=1 status=200 processed\n\
-             2026-05-04T09:00:01.500Z message_id={id} attempt=2 status=503 warming up\n",
+            "noise\n2026-05-04T09:00:00.250Z INFO processed message_id={} attempt=1 status=200\n\
+             2026-05-04T09:00:01.500Z WARNING sea-api is gone message_id={id} attempt=2 status=503 took_ms=1.0\n",
             Uuid::from_u128(8)
         );
         let found = attempts(&log, id);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].at, datetime!(2026-05-04 09:00:01.5 UTC));
         let told = line(&found[0], datetime!(2026-05-04 09:00:00 UTC));
-        assert_eq!(told, "    1500 ms  attempt    2: the handler answers 503 warming up");
+        assert_eq!(told, "    1500 ms  attempt    2: the handler answers 503, sea-api is gone");
     }
 }

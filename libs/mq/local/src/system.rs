@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::environment::{base_url, variable};
 use crate::flow::{Look, look};
 use crate::notice::Notices;
-use crate::program::{Plan, command, run_once};
+use crate::program::{Plan, absent, command, run_once};
 use crate::secrets::Secrets;
 use crate::servers::Servers;
 use crate::supervise::Kept;
@@ -52,15 +52,16 @@ impl System {
         options: Options,
         notices: &Notices,
     ) -> Result<Self, LocalError> {
+        check(description, state)?;
         let secrets_file = state.path().join("secrets.json");
         let mut secrets = Secrets::read(&secrets_file)?;
         secrets.complete(&secrets_file, description.contexts.keys())?;
         let nodes = description.nats_nodes;
         notices.step(format!("starting Postgres and {nodes} NATS node{}", if nodes == 1 { "" } else { "s" }));
-        let servers = Servers::start(state, description, &secrets).await?;
+        let mut servers = Servers::start(state, description, &secrets).await?;
         let contexts = build(description, &servers, &secrets, state, notices).await?;
-        let ports = ports(description, options)?;
-        let nats = servers.nats.client_urls();
+        let ports = ports(description, options, notices)?;
+        let nats = servers.nats_urls.clone();
         let mut settings = Vec::new();
         for (context, described) in contexts.iter().zip(description.contexts.values()) {
             settings.push(WorkerSettings::new(description, described, context, &nats, &ports, state)?);
@@ -68,6 +69,7 @@ impl System {
         notices.step("making streams and durable consumers");
         apply_topologies(description, &settings, secrets.get("provision", "nats"), state).await?;
         notices.step("starting programs and workers");
+        servers.keep(notices);
         let keep = |plan| Kept::keep(plan, state, notices.clone());
         let programs = programs(description, &contexts, &ports, options).map(keep).collect();
         let workers = workers(description, &settings)?.into_iter().map(|(c, plan)| (c, keep(plan))).collect();
@@ -103,7 +105,7 @@ impl System {
     /// Where NATS clients connect.
     #[must_use]
     pub fn nats_urls(&self) -> Vec<String> {
-        self.servers.nats.client_urls()
+        self.servers.nats_urls.clone()
     }
 
     /// A connection to NATS that may look at everything.
@@ -112,6 +114,12 @@ impl System {
     /// [`LocalError::Stream`].
     pub async fn operator(&self) -> Result<Broker, LocalError> {
         self.servers.operator(&self.secrets).await
+    }
+
+    /// The password of NATS user `operator`, who may do everything.
+    #[must_use]
+    pub fn operator_password(&self) -> &str {
+        self.secrets.get("operator", "nats")
     }
 
     /// What a shell needs to talk to the system, as `NAME=value` lines.
@@ -131,7 +139,7 @@ impl System {
                 (format!("{name}_WORKERS"), workers.join(",")),
             ]);
         }
-        lines.push(("SEA_MQ_ADMIN_URL".to_owned(), self.servers.postgres.admin_url()));
+        lines.push(("SEA_MQ_ADMIN_URL".to_owned(), self.servers.admin_url.clone()));
         lines.push(("NATS_SERVERS".to_owned(), self.nats_urls().join(",")));
         for user in ["operator", "provision"] {
             lines.push((
@@ -144,11 +152,12 @@ impl System {
 
     /// The programs that are not ready, each with what it says.
     pub async fn not_ready(&self) -> Vec<(String, String)> {
+        let asked: Vec<_> =
+            self.all().map(|kept| (&kept.name, tokio::spawn(http::not_ready(kept.port)))).collect();
         let mut waiting = Vec::new();
-        for kept in self.all() {
-            if let Some(why) = http::not_ready(kept.port).await {
-                waiting.push((kept.name.clone(), why));
-            }
+        for (name, answer) in asked {
+            let why = answer.await.unwrap_or_else(|error| Some(error.to_string()));
+            waiting.extend(why.map(|why| (name.clone(), why)));
         }
         waiting
     }
@@ -191,11 +200,19 @@ impl System {
         flows
     }
 
-    /// SIGKILL to a program or worker; it is started again.
+    /// Returns when the system cannot work any more: [`LocalError::ServerGone`].
+    pub async fn broken(&self) -> LocalError {
+        LocalError::ServerGone(self.servers.gone().await)
+    }
+
+    /// SIGKILL to a program, a worker or a server (`postgres`, `nats-1`); it is started again.
     ///
     /// # Errors
     /// [`LocalError::UnknownProgram`].
     pub async fn kill(&self, name: &str) -> Result<(), LocalError> {
+        if self.servers.kill(name).await {
+            return Ok(());
+        }
         self.kept(name)?.kill().await;
         Ok(())
     }
@@ -244,7 +261,7 @@ async fn build(
     let mut contexts = Vec::new();
     for (name, described) in &description.contexts {
         notices.step(format!("making the database of {name}"));
-        let context = Context::build(&servers.postgres, name, secrets).await?;
+        let context = Context::build(&*servers.postgres().await, name, secrets).await?;
         if !described.migrate.is_empty() {
             let launch = command(description, &format!("{name}-migrate"), &described.migrate)
                 .env("MIGRATOR_URL", &context.migrator_url)
@@ -256,11 +273,39 @@ async fn build(
     Ok(contexts)
 }
 
-fn ports(description: &Description, options: Options) -> Result<BTreeMap<String, u16>, LocalError> {
+/// What can be known before anything is started.
+fn check(description: &Description, state: &StateDir) -> Result<(), LocalError> {
+    let absent = absent(description);
+    if !absent.is_empty() {
+        return Err(LocalError::ProgramsAbsent(absent));
+    }
+    // A node that belonged to a cluster does not find its streams alone, nor a cluster those of one.
+    let (path, wanted) = (state.path(), description.nats_nodes);
+    let kept = (1..=3).filter(|number| path.join(format!("nats-{number}")).is_dir()).count();
+    if kept != 0 && kept != wanted {
+        return Err(LocalError::OtherNodes { path: path.to_owned(), kept, wanted });
+    }
+    Ok(())
+}
+
+fn ports(
+    description: &Description,
+    options: Options,
+    notices: &Notices,
+) -> Result<BTreeMap<String, u16>, LocalError> {
     let mut ports = BTreeMap::new();
     for (_, name, program) in description.programs() {
-        let wish = program.port.filter(|_| options.wished_ports);
-        ports.insert(name.to_owned(), wish.map_or_else(free_port, port_like)?);
+        let port = match program.port.filter(|_| options.wished_ports) {
+            Some(wish) => {
+                let port = port_like(wish)?;
+                if port != wish {
+                    notices.step(format!("port {wish} is taken: {name} listens on {port} instead"));
+                }
+                port
+            }
+            None => free_port()?,
+        };
+        ports.insert(name.to_owned(), port);
     }
     Ok(ports)
 }
