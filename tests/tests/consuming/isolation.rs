@@ -1,13 +1,20 @@
 //! Events that fail stand in the way of no others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_mq_testkit::{Answer, EffectMode, Event, WorldOptions};
 use sea_mq_tests::{Outcome, SOON, inbox, latencies, percentile};
 
 use super::{Flow, flow, flow_with, reason, tell, told};
+
+/// The latencies of healthy events beside failing ones. Whoever waited for those would have waited
+/// for their retries; what a busy machine takes is left to it.
+fn not_held_up(healthy: &[Duration]) {
+    let (half, most) = (percentile(healthy, 50), percentile(healthy, 99));
+    assert!(half < Duration::from_secs(1) && most < Duration::from_secs(4), "healthy: {half:?}, p99 {most:?}");
+}
 
 #[tokio::test]
 async fn an_event_that_kills_its_handler_is_called_alone_and_harms_no_other() -> Outcome {
@@ -66,21 +73,27 @@ async fn a_type_of_events_that_fails_for_long_uses_up_no_backlog() -> Outcome {
     })
     .await?;
     world.emit_many("vibespro", "vibe_scored", 1_000, 1_000).await?;
-    let began = Instant::now();
+    let (began, emitted) = (Instant::now(), AtomicUsize::new(0));
     world
         .wait_until("it has failed for long", SOON, async || {
             world.emit("vibespro", Event::new("vibe_created")).await?;
+            emitted.fetch_add(1, Ordering::Relaxed);
             Ok(began.elapsed() > Duration::from_secs(8))
         })
         .await?;
     let calls = handler.calls().iter().filter(|record| record.call.event_type == "vibe_scored").count();
     // Without restraint it would have been five attempts for each of a thousand.
     assert!((10..600).contains(&calls), "{calls} calls of the failing type");
+    let emitted = emitted.load(Ordering::Relaxed);
+    world
+        .wait_until("the healthy ones are processed, the others failing still", SOON, async || {
+            Ok(latencies(&world, "vibe_created").await?.len() == emitted)
+        })
+        .await?;
+    not_held_up(&latencies(&world, "vibe_created").await?);
     broken.store(false, Ordering::Relaxed);
     let totals = world.check().await?;
     assert!(totals.dead < 50, "{} of 1000 were given up", totals.dead);
-    let healthy = latencies(&world, "vibe_created").await?;
-    assert!(percentile(&healthy, 99) < Duration::from_secs(1), "healthy p99 {:?}", percentile(&healthy, 99));
     Ok(())
 }
 
@@ -104,7 +117,7 @@ async fn a_hundred_failing_events_do_not_hold_up_the_healthy_ones() -> Outcome {
     assert_eq!((totals.processed, totals.dead), (300, 100));
     let healthy = latencies(&world, "vibe_created").await?;
     assert_eq!(healthy.len(), 300);
-    assert!(percentile(&healthy, 99) < Duration::from_secs(1), "healthy p99 {:?}", percentile(&healthy, 99));
+    not_held_up(&healthy);
     Ok(())
 }
 
@@ -133,7 +146,7 @@ async fn a_failing_aggregate_with_a_thousand_successors_stands_alone() -> Outcom
         .await?;
     assert_eq!(latencies(&world, "vibe_updated").await?.len(), 0, "the successors wait for {head}");
     let healthy = latencies(&world, "vibe_created").await?;
-    assert!(percentile(&healthy, 99) < Duration::from_secs(3), "healthy p99 {:?}", percentile(&healthy, 99));
+    not_held_up(&healthy);
     heals.store(true, Ordering::Relaxed);
     let totals = world.check().await?;
     assert_eq!(totals.processed, 1_201);
