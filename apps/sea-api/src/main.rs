@@ -3,13 +3,15 @@
 //! Environment: `DB_URL`, the context's database as its application role (required); `LISTEN`,
 //! address and port (default 127.0.0.1:8001); `DB_POOL`, most connections (default 16); `VIBESPRO`,
 //! where a case's vibe is looked up: `in-process` with `VIBESPRO_DB_URL`, `http` with
-//! `VIBESPRO_BASE_URL`, unset: nowhere. SIGTERM and SIGINT finish what is in hand and exit 0.
+//! `VIBESPRO_BASE_URL`, unset: nowhere; `LOG_FORMAT`, `human` (default) or `json`, one object a line.
+//! SIGTERM and SIGINT finish what is in hand and exit 0.
 //!
 //! `sea-api migrate` makes or updates SEA's tables and ends; `MIGRATOR_URL` is the same database as its
 //! migrator. `sea-api --version` says which version this is.
 //!
 //! Exit codes: 1 failed, 2 usage, 64 configuration.
 
+mod log;
 mod settings;
 mod stop;
 mod upkeep;
@@ -29,7 +31,10 @@ const CONFIGURATION: u8 = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    init_logs();
+    if let Err(problem) = log::init() {
+        tracing::error!(problem, "cannot start");
+        return ExitCode::from(CONFIGURATION);
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => serve().await,
@@ -91,10 +96,4 @@ async fn migrated(url: &str) -> anyhow::Result<()> {
 
 fn say_version() -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "sea-api {}", env!("CARGO_PKG_VERSION")).context("cannot write to stdout")
-}
-
-fn init_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

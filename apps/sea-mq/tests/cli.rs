@@ -7,6 +7,8 @@ mod config;
 mod contracts;
 #[path = "cli/db.rs"]
 mod db;
+#[path = "cli/dev.rs"]
+mod dev;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/topology.rs"]

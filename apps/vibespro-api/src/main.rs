@@ -1,11 +1,13 @@
 //! `vibespro-api`: VibesPro over HTTP and Postgres.
 //!
 //! Environment: `DB_URL`, the context's database as its application role (required); `LISTEN`, address
-//! and port (default 127.0.0.1:8002); `DB_POOL`, most connections (default 16). SIGTERM and SIGINT
-//! finish what is in hand and exit 0. `vibespro-api --version` says which version this is.
+//! and port (default 127.0.0.1:8002); `DB_POOL`, most connections (default 16); `LOG_FORMAT`, `human`
+//! (default) or `json`, one object a line. SIGTERM and SIGINT finish what is in hand and exit 0.
+//! `vibespro-api --version` says which version this is.
 //!
 //! Exit codes: 1 failed, 2 usage, 64 configuration.
 
+mod log;
 mod settings;
 mod stop;
 mod upkeep;
@@ -26,7 +28,10 @@ const CONFIGURATION: u8 = 64;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    init_logs();
+    if let Err(problem) = log::init() {
+        tracing::error!(problem, "cannot start");
+        return ExitCode::from(CONFIGURATION);
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => serve().await,
@@ -76,10 +81,4 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     served.context("serving broke down")?;
     tracing::info!("stopped");
     Ok(())
-}
-
-fn init_logs() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -3,8 +3,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use console::{Color, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::{Color, Style, Term};
 use sea_mq_local::Notice;
 
 /// Without a terminal the table is a line of the log like others, this often and when it changed.
@@ -15,33 +14,28 @@ const COLOURS: [Color; 6] =
 
 /// One log of all programs, and below it on a terminal a table that stays in place.
 pub(crate) struct Screen {
-    table: Option<Table>,
+    below: Option<Below>,
     shown: RefCell<Vec<String>>,
     shown_at: Cell<Option<Instant>>,
 }
 
-/// The lines that stay in place.
-struct Table {
-    all: MultiProgress,
-    lines: RefCell<Vec<ProgressBar>>,
-}
-
 impl Screen {
     pub(crate) fn new() -> Self {
-        let table = std::io::stdout().is_terminal().then(|| Table {
-            all: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
-            lines: RefCell::default(),
-        });
-        Self { table, shown: RefCell::default(), shown_at: Cell::new(None) }
+        let moves = std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|is| is != "dumb");
+        let below = moves.then(Below::default);
+        Self { below, shown: RefCell::default(), shown_at: Cell::new(None) }
     }
 
     /// What the system tells.
     pub(crate) fn tell(&self, notice: &Notice) {
         match notice {
             Notice::Step(text) => self.say(text),
-            Notice::Line { program, line } => self.plain(&format!("{} {line}", prefix(program))),
+            Notice::Line { program, line } => {
+                // Whatever goes back to the beginning of its line would write over the name.
+                self.plain(&format!("{} {}", prefix(program), line.replace('\r', " ")));
+            }
             Notice::Program { program, what } => {
-                let what = Style::new().bold().apply_to(format!("--- {program} {what}"));
+                let what = Style::new().bold().apply_to(format!("--- {what}"));
                 self.plain(&format!("{} {what}", prefix(program)));
             }
         }
@@ -52,18 +46,18 @@ impl Screen {
         self.plain(&format!("{} {text}", prefix("dev")));
     }
 
-    /// A line by itself. A terminal that went away is no reason to stop.
+    /// A line by itself.
     pub(crate) fn plain(&self, line: &str) {
-        match &self.table {
-            Some(table) => drop(table.all.println(line)),
-            None => drop(writeln!(std::io::stdout().lock(), "{line}")),
+        match &self.below {
+            Some(below) => below.print(line),
+            None => write(&format!("{line}\n")),
         }
     }
 
     /// The table as it is now; nothing takes it away.
     pub(crate) fn show(&self, lines: &[String]) {
-        match &self.table {
-            Some(table) => table.show(lines),
+        match &self.below {
+            Some(below) => below.show(lines),
             None => self.log(lines),
         }
     }
@@ -79,25 +73,38 @@ impl Screen {
     }
 }
 
-impl Table {
-    fn show(&self, lines: &[String]) {
-        let mut bars = self.lines.borrow_mut();
-        while bars.len() > lines.len() {
-            if let Some(bar) = bars.pop() {
-                bar.finish_and_clear();
-                self.all.remove(&bar);
-            }
-        }
-        while bars.len() < lines.len() {
-            let style = ProgressStyle::with_template("{wide_msg}");
-            let bar = self.all.add(ProgressBar::new_spinner());
-            bars.push(style.map_or(bar.clone(), |style| bar.with_style(style)));
-        }
-        for (bar, line) in bars.iter().zip(lines) {
-            bar.set_message(line.clone());
-            bar.tick();
-        }
+/// The lines below the log. The cursor stands at the beginning of the line after them, where what
+/// is typed, such as Ctrl-C, does not move them.
+#[derive(Default)]
+struct Below(RefCell<Vec<String>>);
+
+impl Below {
+    fn print(&self, line: &str) {
+        let lines = self.0.borrow();
+        write(&format!("{}{line}\n{}", erased(lines.len()), drawn(&lines)));
     }
+
+    fn show(&self, lines: &[String]) {
+        let before = self.0.replace(lines.to_vec());
+        write(&format!("{}{}", erased(before.len()), drawn(lines)));
+    }
+}
+
+/// To the beginning of so many lines above, and clears what is below.
+fn erased(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\r\x1b[{lines}A\x1b[J") }
+}
+
+/// Each within one line of the terminal.
+fn drawn(lines: &[String]) -> String {
+    let width = usize::from(Term::stdout().size().1).saturating_sub(1);
+    lines.iter().map(|line| line.chars().take(width).chain(['\n']).collect::<String>()).collect()
+}
+
+/// All at once. A terminal that went away is no reason to stop.
+fn write(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
 /// Each program has a colour of its own where colours are shown.

@@ -1,17 +1,17 @@
 use sea_mq_event::ContextName;
 use sea_mq_local::Flow;
 
-/// The table of backlog and flow: its head, and a line for each context.
+/// The table of backlog and flow: its head, and a line for each context. It fits into 80 columns, the last of which terminals treat in ways of their own.
 pub(crate) fn lines(flows: &[(ContextName, Flow)]) -> Vec<String> {
     let head = format!(
-        "{:12} {:>7} {:>10} {:>6} {:>11} {:>9} {:>8} {:>8} {:>7} {:>5}",
+        "{:10} {:>7} {:>7} {:>6} {:>6} {:>9} {:>6} {:>8} {:>7} {:>4}",
         "context",
         "workers",
-        "to publish",
+        "to send",
         "parked",
-        "published/s",
+        "sent/s",
         "to record",
-        "in inbox",
+        "inbox",
         "retrying",
         "calls/s",
         "dead"
@@ -21,7 +21,7 @@ pub(crate) fn lines(flows: &[(ContextName, Flow)]) -> Vec<String> {
 
 fn line(name: &ContextName, flow: &Flow) -> String {
     format!(
-        "{:12} {:>7} {:>10} {:>6} {:>11.1} {:>9} {:>8} {:>8} {:>7.1} {:>5}",
+        "{:10} {:>7} {:>7} {:>6} {:>6.1} {:>9} {:>6} {:>8} {:>7.1} {:>4}",
         name.as_str(),
         flow.workers_ready,
         flow.unpublished,
@@ -49,7 +49,8 @@ mod tests {
         let lines = lines(&[(ContextName::parse("sea").unwrap(), flow)]);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].len(), lines[1].len());
-        for (head, value) in [("to publish", "12"), ("calls/s", "7.3"), ("dead", "3")] {
+        assert!(lines[0].len() < 80, "{}", lines[0].len());
+        for (head, value) in [("to send", "12"), ("calls/s", "7.3"), ("dead", "3")] {
             let end = lines[0].find(head).unwrap() + head.len();
             assert!(lines[1][..end].ends_with(value), "{head}: {}", lines[1]);
         }

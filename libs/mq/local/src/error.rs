@@ -16,6 +16,29 @@ pub enum LocalError {
         /// What is wrong in it.
         problem: String,
     },
+    /// Programs that the description names are nowhere.
+    #[error("{}", .0.join("\n"))]
+    ProgramsAbsent(
+        /// What needs which one, and where it was looked for.
+        Vec<String>,
+    ),
+    /// The state was kept by a system with other NATS nodes.
+    #[error(
+        "the streams in {} are those of {kept} NATS node(s), and nats_nodes is {wanted}; write {kept} again, or \
+         start over, which forgets all data",
+        path.display()
+    )]
+    OtherNodes {
+        /// The state folder.
+        path: PathBuf,
+        /// How many nodes it had.
+        kept: usize,
+        /// How many it is to have.
+        wanted: usize,
+    },
+    /// A server ended, and could not be started again.
+    #[error("Postgres ended and cannot be started again, so nothing works any more: {0}")]
+    ServerGone(String),
     /// A server or program of the stack.
     #[error(transparent)]
     Stack(#[from] StackError),

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 
 use crate::http;
+
+/// A database that does not answer so soon is left out of the look.
+const DATABASE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What waits and what flows in one context, as its workers' metrics and its inbox say.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -73,9 +76,9 @@ pub(crate) async fn look(ports: &[u16], observer: &PgPool, before: Option<&Look>
 
 /// Redriven and discarded ones have left this state, so no counter would do.
 async fn dead(observer: &PgPool) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox_messages WHERE state = 'dead'")
-        .fetch_one(observer)
-        .await?;
+    let count = sqlx::query_scalar("SELECT count(*) FROM inbox_messages WHERE state = 'dead'");
+    let answer = tokio::time::timeout(DATABASE_LIMIT, count.fetch_one(observer)).await;
+    let count: i64 = answer.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
     Ok(count.try_into().unwrap_or_default())
 }
 

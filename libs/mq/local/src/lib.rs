@@ -9,13 +9,16 @@
 //! Development and the demo both run on this; production runs the same programs under its own
 //! supervisor.
 
+mod backoff;
 mod context;
 mod description;
 mod environment;
 mod error;
 mod flow;
 mod http;
+mod keeping;
 mod notice;
+mod plans;
 mod program;
 mod secrets;
 mod servers;

@@ -1,3 +1,6 @@
+use std::process::ExitStatus;
+use std::time::Duration;
+
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a system tells while it runs.
@@ -12,7 +15,7 @@ pub enum Notice {
         /// The line, without its end.
         line: String,
     },
-    /// What the system did about a program: started, died, is started again.
+    /// What became of a program or server, and what is done about it: it ended and is started again.
     Program {
         /// Its name within the system.
         program: String,
@@ -42,6 +45,11 @@ impl Notices {
 
     pub(crate) fn program(&self, program: &str, what: impl Into<String>) {
         self.tell(Notice::Program { program: program.to_owned(), what: what.into() });
+    }
+
+    /// Once per end: what follows is said by the program itself.
+    pub(crate) fn ended(&self, program: &str, status: ExitStatus, wait: Duration) {
+        self.program(program, format!("ended ({status}); it is started again in {wait:?}"));
     }
 
     fn tell(&self, notice: Notice) {

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sea_mq_stack::{Launch, StateDir, workspace_binary};
@@ -54,6 +54,36 @@ fn found(description: &Description, program: &str) -> PathBuf {
         return description.folder.join(program);
     }
     workspace_binary(program).unwrap_or_else(|_absent| PathBuf::from(program))
+}
+
+/// The programs of the description that are nowhere, each with what needs it.
+pub(crate) fn absent(description: &Description) -> Vec<String> {
+    let mut needed = vec![("a worker".to_owned(), "sea-mq-worker"), ("the topology".to_owned(), "sea-mq")];
+    for (name, context) in &description.contexts {
+        needed.extend(context.migrate.first().map(|word| (format!("context.{name}.migrate"), word.as_str())));
+    }
+    for (context, name, program) in description.programs() {
+        let needs = format!("context.{context}.program.{name}");
+        needed.extend(program.command.first().map(|word| (needs, word.as_str())));
+    }
+    let absent = needed.into_iter().filter(|(_, program)| !is_there(&found(description, program)));
+    absent.map(|(needs, program)| problem(description, &needs, program)).collect()
+}
+
+fn is_there(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
+fn problem(description: &Description, needs: &str, program: &str) -> String {
+    if program.contains('/') {
+        format!("{needs}: there is no file {}", description.folder.join(program).display())
+    } else {
+        format!("{needs}: there is no program {program}, neither beside sea-mq nor on PATH")
+    }
 }
 
 /// Runs a step to its end; its exit code.

@@ -1,22 +1,18 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use sea_mq_stack::{Process, StateDir};
+use sea_mq_stack::{Process, StackError, StateDir};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::backoff::Backoff;
 use crate::notice::Notices;
 use crate::program::Plan;
 
 /// How often new lines of a program's log are handed on.
 const LOG_EVERY: Duration = Duration::from_millis(100);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// The first restart comes at once, almost; each further one twice as late.
-const RESTART_FIRST: Duration = Duration::from_millis(250);
-const RESTART_LAST: Duration = Duration::from_secs(8);
-/// A program that ran so long starts counting anew.
-const STEADY: Duration = Duration::from_secs(20);
 /// uvicorn ends with the signal itself once it has shut down in order.
 const SIGTERM: i32 = 15;
 
@@ -42,7 +38,7 @@ impl Kept {
     pub(crate) fn keep(plan: Plan, state: &StateDir, notices: Notices) -> Self {
         let (orders, received) = mpsc::unbounded_channel();
         let (name, port) = (plan.name.clone(), plan.port);
-        let keeping = Keeping { plan, state: state.clone(), notices, orders: received, failures: 0 };
+        let keeping = Keeping { plan, state: state.clone(), notices, orders: received };
         Self { name, port, orders, task: tokio::spawn(keeping.run()) }
     }
 
@@ -77,11 +73,11 @@ struct Keeping {
     state: StateDir,
     notices: Notices,
     orders: mpsc::UnboundedReceiver<Order>,
-    failures: u32,
 }
 
 /// Why a run of the program is over.
 enum Over {
+    NotStarted(StackError),
     Ended(ExitStatus),
     Killed,
     Stopped,
@@ -89,21 +85,27 @@ enum Over {
 
 impl Keeping {
     async fn run(mut self) {
+        let mut backoff = Backoff::now();
         loop {
-            let started = Instant::now();
-            match self.plan.launch.clone().start(&self.state).await {
-                Ok(process) => match self.watch(process).await {
-                    Over::Stopped => return,
-                    Over::Killed => self.notices.program(&self.plan.name, "was killed"),
-                    Over::Ended(status) => self.notices.program(&self.plan.name, format!("ended ({status})")),
-                },
-                Err(error) => self.notices.program(&self.plan.name, format!("does not start: {error}")),
+            backoff.started();
+            let (over, wait) = match self.plan.launch.clone().start(&self.state).await {
+                Ok(process) => (self.watch(process).await, backoff.ended()),
+                Err(error) => (Over::NotStarted(error), backoff.ended()),
+            };
+            let name = &self.plan.name;
+            match over {
+                Over::Stopped => return,
+                Over::Killed => {
+                    self.notices.program(name, format!("was killed; it is started again in {wait:?}"));
+                }
+                Over::Ended(status) => self.notices.ended(name, status, wait),
+                Over::NotStarted(error) => {
+                    self.notices.program(name, format!("{error}; tried again in {wait:?}"));
+                }
             }
-            self.failures = if started.elapsed() > STEADY { 0 } else { self.failures + 1 };
-            if self.stopped_during(restart_wait(self.failures)).await {
+            if self.stopped_during(wait).await {
                 return;
             }
-            self.notices.program(&self.plan.name, "is started again");
         }
     }
 
@@ -159,11 +161,6 @@ impl Keeping {
     }
 }
 
-fn restart_wait(failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    RESTART_FIRST.saturating_mul(1 << doublings).min(RESTART_LAST)
-}
-
 /// What was not in order, if anything.
 async fn stop(process: &Process) -> Option<String> {
     if process.terminate().await.is_err() {
@@ -176,18 +173,4 @@ async fn stop(process: &Process) -> Option<String> {
     let by_signal = std::os::unix::process::ExitStatusExt::signal(&status) == Some(SIGTERM);
     let in_order = status.success() || by_signal;
     (!in_order).then(|| format!("{} ({status}):\n{}", process.name(), process.last_lines()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::restart_wait;
-
-    #[test]
-    fn restarts_come_later_each_time_up_to_a_limit() {
-        let millis = |failures| restart_wait(failures).as_millis();
-        assert_eq!([0, 1, 2, 3].map(millis), [250, 250, 500, 1000]);
-        assert_eq!(restart_wait(u32::MAX), Duration::from_secs(8));
-    }
 }
