@@ -5,9 +5,11 @@
 //! cargo build --release -p sea-mq-worker && cargo run --release -p sea-mq-tests --example throughput
 //! ```
 //!
-//! Arguments: events (100000) and NATS nodes (1). Prints events per second; asserts nothing.
+//! Arguments: events (100000), NATS nodes (1), and `fastapi` to consume with a FastAPI handler instead,
+//! beside what that handler sustains under a load generator. Prints events per second.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod fastapi;
 mod handler;
 mod plain;
 
@@ -17,6 +19,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use sea_mq_testkit::{ServerChoice, TestContext, World, WorldOptions};
 
+use fastapi::FastApi;
 use handler::instant_handler;
 
 const WINDOW: usize = 4096;
@@ -36,12 +39,26 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     println!("{events} events of 512 bytes, {nodes} node(s)");
+    if arguments.next().as_deref() == Some("fastapi") {
+        return through_fastapi(&world, events).await;
+    }
     println!("bare client      {:>8.0}/s", bare_client(&world, events).await?);
     println!("plain drained    {:>8.0}/s", plain::drain(&world, events).await?);
     println!("plain consumed   {:>8.0}/s", plain::consume(&world, events).await?);
     commit(&world, events).await?;
     println!("outbox drained   {:>8.0}/s", drain(&world, events).await?);
-    println!("inbox consumed   {:>8.0}/s", consume(&world, events).await?);
+    println!("inbox consumed   {:>8.0}/s", consume(&world, events, &instant_handler().await?).await?);
+    Ok(())
+}
+
+/// The load generator before and after: a machine that others use is not the same for long.
+async fn through_fastapi(world: &World, events: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let fastapi = FastApi::start().await?;
+    commit(world, events).await?;
+    drain(world, events).await?;
+    println!("FastAPI sustains {:>8.0}/s", fastapi.sustained().await?);
+    println!("through a worker {:>8.0}/s", consume(world, events, &fastapi.url).await?);
+    println!("FastAPI sustains {:>8.0}/s", fastapi.sustained().await?);
     Ok(())
 }
 
@@ -125,15 +142,14 @@ async fn last_sequence(world: &World) -> Result<u64, Box<dyn std::error::Error>>
     Ok(world.jetstream().get_stream(name).await?.cached_info().state.last_sequence)
 }
 
-async fn consume(world: &World, events: usize) -> Result<f64, Box<dyn std::error::Error>> {
+async fn consume(world: &World, events: usize, handler_url: &str) -> Result<f64, Box<dyn std::error::Error>> {
     let context = world.context("sea")?;
-    let url = instant_handler().await?;
     let _worker = world
         .worker("sea")
         .env("CONSUME_STREAM", world.context("vibespro")?.name.event_stream())
         .env("CONSUME_SUBJECT", format!("{}.event.>", world.context("vibespro")?.name))
         .env("CONSUMER_DURABLE", world.durable("sea")?)
-        .env("HANDLER_URL", url)
+        .env("HANDLER_URL", handler_url)
         .env("BATCH_SIZE", 1000)
         .env("CONSUMER_MAX_ACK_PENDING", 1000)
         .env("INBOX_WINDOW", 5000)

@@ -39,9 +39,8 @@ const PAGE: usize = 500;
 /// How often the stream's incarnation is looked at.
 const STREAM_EVERY: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
-/// A group of fewer that start at once is waited with, for so long.
-const WORTH_A_STATEMENT: usize = 128;
-const PACE_WITHIN: Duration = Duration::from_millis(10);
+/// Until so many that start at once are worth a statement is waited, for so long.
+const PACE_WITHIN: Duration = Duration::from_millis(25);
 
 /// What ingest of one subscription works with.
 pub(crate) struct Ingest {
@@ -222,8 +221,8 @@ impl Session<'_> {
         loop {
             let freed = self.ingest.shared.freed.notified();
             let startable = self.ingest.shared.book().startable(Instant::now());
-            let Some(startable) = startable else { return batch };
-            if startable >= batch.min(WORTH_A_STATEMENT) {
+            let Some((startable, worth)) = startable else { return batch };
+            if startable >= batch.min(worth) {
                 return startable.min(batch);
             }
             if tokio::time::timeout_at(until.into(), freed).await.is_err() {

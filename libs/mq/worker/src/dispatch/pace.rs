@@ -9,10 +9,13 @@ const HALVE_EVERY: Duration = Duration::from_millis(200);
 const RATE_OVER: Duration = Duration::from_millis(50);
 /// A rate that is older says nothing any more.
 const RATE_AGES: Duration = Duration::from_millis(200);
-/// Calls that end per second, above which what is recorded is called within milliseconds.
-const FAST: f64 = 1000.0;
+/// Calls that end per second, above which a statement for each of them would cost more than the
+/// calls, and what is recorded is called within milliseconds.
+const FAST: f64 = 200.0;
 /// Attempts are started so long before their calls: what the statements that start and settle take.
-const AHEAD: Duration = Duration::from_millis(30);
+const AHEAD: Duration = Duration::from_millis(50);
+/// More rows make a statement no cheaper for each.
+const MOST_WORTH: usize = 128;
 /// So many are started ahead of a handler of which nothing is known yet.
 const LEAST_AHEAD: usize = 4;
 
@@ -83,6 +86,11 @@ impl Pace {
         wanted.max(LEAST_AHEAD).min(bound)
     }
 
+    /// How many rows are worth a statement, while there is still enough to call.
+    pub(crate) fn worth(&self, now: Instant) -> usize {
+        (self.ahead(now, usize::MAX) / 2).clamp(1, MOST_WORTH)
+    }
+
     /// The handler answered well.
     pub(crate) fn succeeded(&mut self) {
         self.limit = (self.limit + 1.0 / self.limit).min(self.bound);
@@ -141,9 +149,10 @@ mod tests {
         }
         let now = at(100_000);
         assert!(pace.is_fast(now));
-        assert!((295..=305).contains(&pace.ahead(now, 400)), "10,000 a second over 30 ms");
-        assert_eq!(pace.ahead(now, 50), 50);
-        assert_eq!(pace.ahead(now + Duration::from_secs(1), 400), 4, "long ago");
+        assert!((495..=505).contains(&pace.ahead(now, 600)), "10,000 a second over 50 ms");
+        assert_eq!((pace.ahead(now, 50), pace.worth(now)), (50, 128));
+        let later = now + Duration::from_secs(1);
+        assert_eq!((pace.ahead(later, 400), pace.worth(later)), (4, 2), "long ago");
     }
 
     #[test]

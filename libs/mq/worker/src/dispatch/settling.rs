@@ -13,7 +13,7 @@ use super::{GROUP, HELD_AGAIN, Running, pause_on_error};
 
 /// A group of fewer answers is waited with while the handler is fast, for so long.
 const WORTH_A_STATEMENT: usize = 128;
-pub(super) const GATHER_WITHIN: Duration = Duration::from_millis(5);
+pub(super) const GATHER_WITHIN: Duration = Duration::from_millis(20);
 
 /// One answer to be written.
 #[derive(Clone, Debug)]

@@ -27,6 +27,9 @@ impl Book {
                 return started;
             }
         }
+        if self.is_not_worth_it(now) {
+            return started;
+        }
         while started.len() < at_most && self.has_room(now) {
             let Some(key) = self.turns.next(now) else { break };
             started.extend(self.start_head(&key));
@@ -38,6 +41,12 @@ impl Book {
         self.calls < self.capacity(now)
     }
 
+    /// While the handler is fast and enough is started for it, a statement waits for more rows.
+    fn is_not_worth_it(&self, now: Instant) -> bool {
+        let free = self.capacity(now).saturating_sub(self.calls);
+        self.pace.is_fast(now) && self.calls > self.pace.room(0, now) && free < self.pace.worth(now)
+    }
+
     /// Attempts that may be started and not answered at a time.
     pub(super) fn capacity(&self, now: Instant) -> usize {
         match self.pace.room(0, now) {
@@ -46,15 +55,15 @@ impl Book {
         }
     }
 
-    /// When the handler is fast: how many rows that are recorded now could start at once. Recording
-    /// more would only cost a statement more for each.
-    pub(crate) fn startable(&self, now: Instant) -> Option<usize> {
+    /// When the handler is fast: how many rows that are recorded now could start at once, and how many
+    /// of them are worth a statement. Recording more would only cost a statement more for each.
+    pub(crate) fn startable(&self, now: Instant) -> Option<(usize, usize)> {
         if !self.pace.is_fast(now) || self.alone.is_some() || self.turns.has_suspects() {
             return None;
         }
         let free = self.capacity(now).saturating_sub(self.calls + self.turns.startable());
         let (all, own) = (usize::try_from(LANES).unwrap_or(1), self.lanes.len().max(1));
-        Some(free * all / own)
+        Some((free * all / own, self.pace.worth(now)))
     }
 
     /// False for an attempt that waits for its call while its lane was lost, or its type has begun to
