@@ -319,7 +319,6 @@ def stopping(numbers):
 
 def main():
     task = json.loads(sys.argv[1])
-    os.setsid()
     wakeup, writer = os.pipe()
     os.set_blocking(wakeup, False)
     os.set_blocking(writer, False)

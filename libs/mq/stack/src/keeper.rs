@@ -8,7 +8,7 @@
 //! outlives the runtime of the test that started it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -147,6 +147,8 @@ fn keeper_command(
         .args(["-I", "-S"])
         .arg(keeper_program(state))
         .arg(serde_json::to_string(task)?)
+        // From its first moment on: Ctrl-C at a terminal is for us, and what is kept ends by our word.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     if !environment.is_empty() {
