@@ -13,7 +13,10 @@ use super::{Flow, flow, flow_with, reason, tell, told};
 /// for their retries; what a busy machine takes is left to it.
 fn not_held_up(healthy: &[Duration]) {
     let (half, most) = (percentile(healthy, 50), percentile(healthy, 99));
-    assert!(half < Duration::from_secs(1) && most < Duration::from_secs(4), "healthy: {half:?}, p99 {most:?}");
+    assert!(
+        half < Duration::from_secs(1) && most < Duration::from_secs(4),
+        "healthy: {half:?}, p99 {most:?}"
+    );
 }
 
 #[tokio::test]
