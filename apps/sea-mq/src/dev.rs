@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use sea_mq_contracts::Contracts;
 use sea_mq_local::{Description, LocalError, Notice, Notices, Options, System};
 use sea_mq_stack::StateDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::dev::screen::Screen;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_one_line};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A program that is not ready after so long is named, and again after as long.
@@ -45,6 +46,10 @@ pub(crate) struct DevArgs {
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let description = Description::read(&args.file).map_err(Failure::configuration)?;
+    if let Some(contracts) = &description.contracts {
+        // Each worker would find the same, again and again.
+        Contracts::load(contracts).map_err(|error| Failure::configuration(in_one_line(&error)))?;
+    }
     let folder = args.state.clone().unwrap_or_else(|| description.folder.join(".state/dev"));
     let state = StateDir::kept(&folder).map_err(Failure::failed)?;
     begin(&state, args.fresh)?;

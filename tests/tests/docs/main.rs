@@ -23,8 +23,9 @@ const BESIDE: [&str; 3] = [
     "docs/how-to/add-a-context.md",
 ];
 /// Need no system.
-const ALONE: [&str; 3] =
-    ["docs/how-to/add-an-event-and-a-handler.md", "docs/how-to/test-a-handler.md", "docs/how-to/install.md"];
+const ALONE: [&str; 2] = ["docs/how-to/add-an-event-and-a-handler.md", "docs/how-to/test-a-handler.md"];
+/// Run by `make check-packaging`, which looks at what it has made.
+const ELSEWHERE: [&str; 1] = ["docs/how-to/install.md"];
 
 type Outcome = Result<(), Failed>;
 
@@ -64,7 +65,7 @@ async fn pages_that_need_no_development_system() -> Outcome {
 
 #[test]
 fn every_page_is_run() {
-    let run: Vec<&str> = BESIDE.into_iter().chain(ALONE).chain([TUTORIAL]).collect();
+    let run: Vec<&str> = BESIDE.into_iter().chain(ALONE).chain(ELSEWHERE).chain([TUTORIAL]).collect();
     for page in links::documents_in(&["docs/tutorial", "docs/how-to"]) {
         let has_blocks = !Page::read(&page).unwrap().blocks.is_empty();
         assert!(!has_blocks || run.contains(&page.as_str()), "{page} has blocks and no test runs it");

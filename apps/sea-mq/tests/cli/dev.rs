@@ -38,6 +38,11 @@ fn a_description_that_cannot_run_is_refused_before_anything_starts() {
         assert_eq!(code, 64, "{told}");
         assert!(told.contains(said), "{said} in {told}");
     }
+    folder.promise("note_written.v1.json", "{");
+    folder.describe(&format!("contracts = \"contracts\"\n{SMALL}"));
+    let (code, told) = folder.dev(&[]).refused();
+    assert_eq!(code, 64, "{told}");
+    assert!(told.contains("note_written.v1.json"), "{told}");
     (1..=3).for_each(|node| std::fs::create_dir(folder.state().join(format!("nats-{node}"))).unwrap());
     folder.describe(SMALL);
     let (code, told) = folder.dev(&[]).refused();

@@ -45,6 +45,13 @@ impl Folder {
         std::fs::write(self.path.join("dev.toml"), description).unwrap();
     }
 
+    /// A contract of the context `notes`, with this text.
+    pub fn promise(&self, file: &str, text: &str) {
+        let contracts = self.path.join("contracts/notes");
+        std::fs::create_dir_all(&contracts).unwrap();
+        std::fs::write(contracts.join(file), text).unwrap();
+    }
+
     pub fn state(&self) -> PathBuf {
         self.path.join("kept state")
     }
