@@ -70,12 +70,14 @@ impl Window {
         let over = self.counted_at.map(|at| now.saturating_duration_since(at));
         (self.count, self.recorded_since, self.counted_at) = (count, 0, Some(now));
         let ready = self.ready();
-        self.draining = ready >= self.ready_bound || (self.draining && ready > self.low());
+        self.draining = (self.draining || ready >= self.ready_bound) && ready > self.low();
         self.full_again = until_low(known.saturating_sub(ready), over, ready.saturating_sub(self.low()));
     }
 
     pub(super) fn recorded(&mut self, rows: usize) {
         self.recorded_since += rows;
+        // Whatever was finished meanwhile: it is filled up, and not again for every few.
+        self.draining |= self.room() == 0;
     }
 }
 
@@ -132,6 +134,9 @@ mod tests {
         window.recorded(10);
         count(&mut window, 80, 1000);
         assert_eq!(window.room(), 20, "filled up to the bound");
+        window.recorded(20);
+        count(&mut window, 98, 1);
+        assert_eq!(window.room(), 0, "and not again for the two that were finished meanwhile");
     }
 
     #[test]
