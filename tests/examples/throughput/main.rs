@@ -5,19 +5,21 @@
 //! cargo build --release -p sea-mq-worker && cargo run --release -p sea-mq-tests --example throughput
 //! ```
 //!
-//! Arguments: events (100000), NATS nodes (1), and `fastapi` to consume with a FastAPI handler instead,
-//! beside what that handler sustains under a load generator. Prints events per second.
+//! Arguments: events (100000), NATS nodes (1), and one of: `fastapi`, to consume with a FastAPI handler
+//! instead, beside what that handler sustains under a load generator; `latency`, for the time from
+//! commit to call at 500 events a second. Prints what it measures.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod fastapi;
 mod handler;
+mod latency;
 mod plain;
 
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use sea_mq_testkit::{ServerChoice, TestContext, World, WorldOptions};
+use sea_mq_testkit::{ServerChoice, TestContext, WorkerProcess, World, WorldOptions};
 
 use fastapi::FastApi;
 use handler::instant_handler;
@@ -39,8 +41,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })
     .await?;
     println!("{events} events of 512 bytes, {nodes} node(s)");
-    if arguments.next().as_deref() == Some("fastapi") {
-        return through_fastapi(&world, events).await;
+    match arguments.next().as_deref() {
+        Some("fastapi") => return through_fastapi(&world, events).await,
+        Some("latency") => return latency::measure(&world, events).await,
+        Some(_) | None => {}
     }
     println!("bare client      {:>8.0}/s", bare_client(&world, events).await?);
     println!("plain drained    {:>8.0}/s", plain::drain(&world, events).await?);
@@ -142,9 +146,8 @@ async fn last_sequence(world: &World) -> Result<u64, Box<dyn std::error::Error>>
     Ok(world.jetstream().get_stream(name).await?.cached_info().state.last_sequence)
 }
 
-async fn consume(world: &World, events: usize, handler_url: &str) -> Result<f64, Box<dyn std::error::Error>> {
-    let context = world.context("sea")?;
-    let _worker = world
+async fn consumer(world: &World, handler_url: &str) -> Result<WorkerProcess, Box<dyn std::error::Error>> {
+    let worker = world
         .worker("sea")
         .env("CONSUME_STREAM", world.context("vibespro")?.name.event_stream())
         .env("CONSUME_SUBJECT", format!("{}.event.>", world.context("vibespro")?.name))
@@ -157,6 +160,12 @@ async fn consume(world: &World, events: usize, handler_url: &str) -> Result<f64,
         .env("MAX_DELIVER", 5)
         .start()
         .await?;
+    Ok(worker)
+}
+
+async fn consume(world: &World, events: usize, handler_url: &str) -> Result<f64, Box<dyn std::error::Error>> {
+    let context = world.context("sea")?;
+    let _worker = consumer(world, handler_url).await?;
     let last =
         "SELECT count(*) FROM (SELECT 1 WHERE (SELECT coalesce(max(recorded_seq), 0) FROM inbox_streams) < ";
     rest(context, &format!("{last} {}) r", last_sequence(world).await?)).await?;
