@@ -1,12 +1,16 @@
 //! From commit to call, at a steady rate.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sea_mq_testkit::World;
 use sea_mq_tests::percentile;
+use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
+
+use uuid::Uuid;
 
 use crate::handler::watching_handler;
 
@@ -50,9 +54,39 @@ pub(crate) async fn measure(world: &World, events: usize) -> Result<(), Box<dyn 
     }
     let mut measured = lags.lock().unwrap()[WARM_UP..].to_vec();
     measured.sort_unstable();
-    println!("commit to call at {PER_SECOND}/s, {events} events");
-    for share in [50, 90, 99] {
-        println!("p{share}  {:>8.1} ms", percentile(&measured, share).as_secs_f64() * 1000.0);
-    }
+    println!("from the INSERT, at {PER_SECOND}/s, {events} events: p50, p90, p99 in ms");
+    show("marked published", &published(world).await?);
+    show("recorded", &recorded(world).await?);
+    show("called", &measured);
     Ok(())
+}
+
+fn show(what: &str, sorted: &[Duration]) {
+    let [half, most, all] = [50, 90, 99].map(|share| percentile(sorted, share).as_secs_f64() * 1000.0);
+    println!("{what:17} {half:>8.1} {most:>8.1} {all:>8.1}");
+}
+
+async fn published(world: &World) -> Result<Vec<Duration>, Box<dyn std::error::Error>> {
+    let times: Vec<f64> = sqlx::query_scalar(
+        "SELECT extract(epoch FROM published_at - occurred_at)::float8 FROM outbox_events ORDER BY 1",
+    )
+    .fetch_all(&world.context("vibespro")?.admin)
+    .await?;
+    Ok(times.into_iter().map(|secs| Duration::from_secs_f64(secs.max(0.0))).collect())
+}
+
+async fn recorded(world: &World) -> Result<Vec<Duration>, Box<dyn std::error::Error>> {
+    let sent: Vec<(Uuid, OffsetDateTime)> = sqlx::query_as("SELECT id, occurred_at FROM outbox_events")
+        .fetch_all(&world.context("vibespro")?.admin)
+        .await?;
+    let sent: HashMap<Uuid, OffsetDateTime> = sent.into_iter().collect();
+    let came: Vec<(Uuid, OffsetDateTime)> =
+        sqlx::query_as("SELECT message_id, received_at FROM inbox_messages")
+            .fetch_all(&world.context("sea")?.admin)
+            .await?;
+    let took =
+        came.iter().filter_map(|(id, at)| Some(Duration::try_from(*at - *sent.get(id)?).unwrap_or_default()));
+    let mut took: Vec<Duration> = took.collect();
+    took.sort_unstable();
+    Ok(took)
 }
