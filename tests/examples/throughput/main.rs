@@ -23,6 +23,7 @@ use sea_mq_testkit::{ServerChoice, TestContext, WorkerProcess, World, WorldOptio
 
 use fastapi::FastApi;
 use handler::instant_handler;
+use plain::Record;
 
 const WINDOW: usize = 4096;
 const LIMIT: Duration = Duration::from_secs(300);
@@ -48,7 +49,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("bare client      {:>8.0}/s", bare_client(&world, events).await?);
     println!("plain drained    {:>8.0}/s", plain::drain(&world, events).await?);
-    println!("plain consumed   {:>8.0}/s", plain::consume(&world, events).await?);
+    println!("plain consumed   {:>8.0}/s", plain::consume(&world, events, Record::Id).await?);
+    println!("  with bodies    {:>8.0}/s", plain::consume(&world, events, Record::All).await?);
+    remove_messages(&world).await?;
     commit(&world, events).await?;
     println!("outbox drained   {:>8.0}/s", drain(&world, events).await?);
     println!("inbox consumed   {:>8.0}/s", consume(&world, events, &instant_handler().await?).await?);
@@ -94,6 +97,12 @@ async fn bare_client(world: &World, events: usize) -> Result<f64, Box<dyn std::e
     let rate = rate(events, began.elapsed());
     stream.purge().await?;
     Ok(rate)
+}
+
+async fn remove_messages(world: &World) -> Result<(), Box<dyn std::error::Error>> {
+    let name = world.context("vibespro")?.name.event_stream();
+    world.jetstream().get_stream(name).await?.purge().await?;
+    Ok(())
 }
 
 async fn commit(world: &World, events: usize) -> Result<(), Box<dyn std::error::Error>> {

@@ -73,18 +73,28 @@ pub(crate) async fn drain(world: &World, events: usize) -> Outcome<f64> {
     }
 }
 
+/// What a plain loop records of a message before it acks it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// Its id: a crash loses what was acked and not handled.
+    Id,
+    /// Its id, subject and body, as whoever handles it after a crash would need them.
+    All,
+}
+
 /// Fetches a batch, records it, acks it, calls the handler for each, marks them; the next batch is
-/// recorded meanwhile. Removes the messages.
+/// recorded meanwhile. Leaves the messages.
 // Fetched as everybody does it: with an expiry, and no broker that crashes here.
 #[allow(clippy::disallowed_methods)]
-pub(crate) async fn consume(world: &World, events: usize) -> Outcome<f64> {
+pub(crate) async fn consume(world: &World, events: usize, what: Record) -> Outcome<f64> {
     let admin = &world.context("sea")?.admin;
-    sqlx::query(
+    for statement in [
+        "DROP TABLE IF EXISTS plain_inbox",
         "CREATE TABLE plain_inbox (id uuid PRIMARY KEY, received_at timestamptz NOT NULL DEFAULT now(),
-                                   processed_at timestamptz)",
-    )
-    .execute(admin)
-    .await?;
+                                   processed_at timestamptz, subject text, body bytea)",
+    ] {
+        sqlx::query(statement).execute(admin).await?;
+    }
     let stream = world.jetstream().get_stream(world.context("vibespro")?.name.event_stream()).await?;
     let consumer = stream
         .create_consumer(pull::Config {
@@ -111,10 +121,7 @@ pub(crate) async fn consume(world: &World, events: usize) -> Outcome<f64> {
             .await;
         seen += batch.len();
         let ids: Vec<Uuid> = batch.iter().filter_map(|message| id_of(message)).collect();
-        sqlx::query("INSERT INTO plain_inbox (id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING")
-            .bind(&ids)
-            .execute(admin)
-            .await?;
+        record(admin, what, &ids, &batch).await?;
         for message in &batch {
             message.ack().await.map_err(|error| error.to_string())?;
         }
@@ -128,7 +135,7 @@ pub(crate) async fn consume(world: &World, events: usize) -> Outcome<f64> {
                     call(&client, &url, message.payload.clone()).await;
                 })
                 .await;
-            let mark = "UPDATE plain_inbox SET processed_at = now() WHERE id = ANY($1)";
+            let mark = "UPDATE plain_inbox SET processed_at = now(), body = NULL WHERE id = ANY($1)";
             sqlx::query(mark).bind(&ids).execute(&admin).await.map(|_| ())
         }));
     }
@@ -137,8 +144,29 @@ pub(crate) async fn consume(world: &World, events: usize) -> Outcome<f64> {
     }
     let took = began.elapsed();
     stream.delete_consumer("plain").await?;
-    stream.purge().await?;
     Ok(rate(events, took))
+}
+
+async fn record(
+    admin: &sqlx::PgPool,
+    what: Record,
+    ids: &[Uuid],
+    batch: &[async_nats::jetstream::Message],
+) -> Result<(), sqlx::Error> {
+    let (subjects, bodies): (Vec<&str>, Vec<&[u8]>) = match what {
+        Record::Id => (vec![], vec![]),
+        Record::All => batch.iter().map(|message| (message.subject.as_str(), &message.payload[..])).unzip(),
+    };
+    sqlx::query(
+        "INSERT INTO plain_inbox (id, subject, body)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[]) ON CONFLICT DO NOTHING",
+    )
+    .bind(ids)
+    .bind(subjects)
+    .bind(bodies)
+    .execute(admin)
+    .await
+    .map(|_| ())
 }
 
 fn id_of(message: &async_nats::Message) -> Option<Uuid> {
