@@ -39,9 +39,7 @@ impl LogReader {
         }
         None
     }
-}
 
-impl LogReader {
     /// The complete lines since the reader last stopped.
     pub(crate) fn new_lines(&mut self) -> Vec<String> {
         let text = read_from(&self.path, self.offset);

@@ -86,9 +86,10 @@ impl Pace {
         wanted.max(LEAST_AHEAD).min(bound)
     }
 
-    /// How many rows are worth a statement, while there is still enough to call.
-    pub(crate) fn worth(&self, now: Instant) -> usize {
-        (self.ahead(now, usize::MAX) / 2).clamp(1, MOST_WORTH)
+    /// How many rows are worth a statement, while there is still enough to call: half of what may be
+    /// ahead, so that the other half is called meanwhile.
+    pub(crate) fn worth(&self, now: Instant, bound: usize) -> usize {
+        (self.ahead(now, bound) / 2).clamp(1, MOST_WORTH)
     }
 
     /// The handler answered well.
@@ -150,9 +151,10 @@ mod tests {
         let now = at(100_000);
         assert!(pace.is_fast(now));
         assert!((495..=505).contains(&pace.ahead(now, 600)), "10,000 a second over 50 ms");
-        assert_eq!((pace.ahead(now, 50), pace.worth(now)), (50, 128));
+        assert_eq!((pace.ahead(now, 50), pace.worth(now, 600)), (50, 128));
+        assert_eq!(pace.worth(now, 16), 8, "never more than could be started");
         let later = now + Duration::from_secs(1);
-        assert_eq!((pace.ahead(later, 400), pace.worth(later)), (4, 2), "long ago");
+        assert_eq!((pace.ahead(later, 400), pace.worth(later, 400)), (4, 2), "long ago");
     }
 
     #[test]

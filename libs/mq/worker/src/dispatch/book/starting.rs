@@ -44,7 +44,9 @@ impl Book {
     /// While the handler is fast and enough is started for it, a statement waits for more rows.
     fn is_not_worth_it(&self, now: Instant) -> bool {
         let free = self.capacity(now).saturating_sub(self.calls);
-        self.pace.is_fast(now) && self.calls > self.pace.room(0, now) && free < self.pace.worth(now)
+        self.pace.is_fast(now)
+            && self.calls > self.pace.room(0, now)
+            && free < self.pace.worth(now, self.ahead)
     }
 
     /// Attempts that may be started and not answered at a time.
@@ -63,7 +65,7 @@ impl Book {
         }
         let free = self.capacity(now).saturating_sub(self.calls + self.turns.startable());
         let (all, own) = (usize::try_from(LANES).unwrap_or(1), self.lanes.len().max(1));
-        Some((free * all / own, self.pace.worth(now)))
+        Some((free * all / own, self.pace.worth(now, self.ahead)))
     }
 
     /// False for an attempt that waits for its call while its lane was lost, or its type has begun to
