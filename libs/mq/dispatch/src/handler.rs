@@ -1,21 +1,18 @@
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, Response, Uri, body::Incoming, header};
-use hyper_util::client::legacy::{Client, Error as ClientError, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, Response, Uri, body::Incoming};
 use tokio::net::TcpStream;
 
 use crate::answer::Answer;
+use crate::connections::{Broken, CONNECT_LIMIT, Connections};
 
 /// Of an answer's body no more than this is read: it only serves the error text.
 const ANSWER_LIMIT: usize = 64 * 1024;
-/// Making a connection may take no longer than this.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
-/// Idle connections are dropped before common servers (uvicorn: 5 s) drop them under a request.
-const IDLE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why a text is not a handler's URL.
 #[derive(Debug, thiserror::Error)]
@@ -25,11 +22,14 @@ pub struct HandlerUrlError {
     why: String,
 }
 
-/// The handler of one subscription: an HTTP client with a connection pool.
+/// The handler of one subscription, and the connections to it.
 #[derive(Clone, Debug)]
 pub struct Handler {
-    client: Client<HttpConnector, Full<Bytes>>,
-    url: Uri,
+    connections: Arc<Connections>,
+    /// Where the calls go: path and query.
+    path: Uri,
+    /// What they say is their `Host`.
+    host: HeaderValue,
     authority: String,
     timeout: Duration,
 }
@@ -47,14 +47,11 @@ impl Handler {
         }
         let host = parsed.host().ok_or_else(|| refused("it names no host"))?;
         let authority = format!("{host}:{}", parsed.port_u16().unwrap_or(80));
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_LIMIT));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .build(connector);
-        Ok(Self { client, url: parsed, authority, timeout })
+        let named = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let host = HeaderValue::from_str(&named).map_err(|error| refused(&error.to_string()))?;
+        let path = parsed.path_and_query().map_or("/", |path| path.as_str());
+        let path = path.parse().map_err(|e: hyper::http::uri::InvalidUri| refused(&e.to_string()))?;
+        Ok(Self { connections: Arc::default(), path, host, authority, timeout })
     }
 
     /// `host:port`, for messages.
@@ -70,12 +67,21 @@ impl Handler {
             Err(error) => return Answer::NeverConnected(error.to_string()),
         };
         let exchange = async {
-            match self.client.request(request).await {
-                Ok(response) => read_answer(response).await,
-                Err(error) => failed(&error),
+            match self.connections.send(&self.authority, request).await {
+                Ok((response, mut connection)) => {
+                    let answer = connection.drive(read_answer(response)).await;
+                    self.connections.put_back(connection);
+                    answer
+                }
+                Err(broken) => failed(&broken),
             }
         };
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or(Answer::TimedOut(self.timeout))
+    }
+
+    /// Closes connections that were idle for 3 s; to be called about once a second.
+    pub fn close_idle(&self) {
+        self.connections.close_idle();
     }
 
     /// Tries to connect, and no more.
@@ -94,18 +100,25 @@ impl Handler {
         body: Bytes,
         traceparent: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let mut builder = Request::post(self.url.clone()).header(header::CONTENT_TYPE, "application/json");
-        if let Some(value) = traceparent.and_then(|text| header::HeaderValue::from_str(text).ok()) {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let mut builder = Request::post(self.path.clone())
+            .header(header::HOST, self.host.clone())
+            .header(header::CONTENT_TYPE, JSON);
+        if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
             builder = builder.header("traceparent", value);
         }
         builder.body(Full::new(body))
     }
 }
 
-/// The client tells whether a connection was ever made.
-fn failed(error: &ClientError) -> Answer {
-    let why = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-    if error.is_connect() { Answer::NeverConnected(why) } else { Answer::CutOff(why) }
+fn failed(broken: &Broken) -> Answer {
+    match broken {
+        Broken::NeverConnected(error) => Answer::NeverConnected(error.to_string()),
+        Broken::CutOff(error) => {
+            let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            Answer::CutOff(format!("{error}{source}"))
+        }
+    }
 }
 
 async fn read_answer(response: Response<Incoming>) -> Answer {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod backoff;
+mod connections;
 mod handler;
 mod request;
 mod settlement;

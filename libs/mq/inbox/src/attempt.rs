@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use crate::{Inbox, InboxError};
+use crate::{Headers, Inbox, InboxError};
 
 /// One started attempt: all that a call needs.
 #[derive(Clone, Debug)]
@@ -25,8 +25,8 @@ pub struct Attempt {
     pub aggregate_type: Option<String>,
     /// Aggregate identity.
     pub aggregate_id: Option<String>,
-    /// JSON array of `[name, value]` pairs.
-    pub headers: Vec<u8>,
+    /// Its headers as received.
+    pub headers: Headers,
     /// The body as received.
     pub body: Bytes,
 }
@@ -86,7 +86,7 @@ fn read_attempt(row: &PgRow) -> Result<Attempt, sqlx::Error> {
         event_version: row.try_get(5)?,
         aggregate_type: row.try_get(6)?,
         aggregate_id: row.try_get(7)?,
-        headers: row.try_get(8)?,
+        headers: serde_json::from_slice(row.try_get(8)?).unwrap_or_default(),
         body: Bytes::from(row.try_get::<Vec<u8>, _>(9)?),
     })
 }

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use crate::{Inbox, InboxError};
+use crate::{Headers, Inbox, InboxError};
 
 /// What a dead letter is made of.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct Letter {
     pub epoch: i32,
     /// The original subject.
     pub subject: String,
-    /// JSON array of `[name, value]` pairs, as received.
-    pub headers: Vec<u8>,
+    /// Its headers as received.
+    pub headers: Headers,
     /// The original body.
     pub body: Bytes,
     /// Why it was given up.
@@ -146,7 +146,7 @@ fn read_letter(row: &PgRow) -> Result<Letter, sqlx::Error> {
         fence: row.try_get(1)?,
         epoch: row.try_get(2)?,
         subject: row.try_get(3)?,
-        headers: row.try_get(4)?,
+        headers: serde_json::from_slice(row.try_get(4)?).unwrap_or_default(),
         body: Bytes::from(row.try_get::<Vec<u8>, _>(5)?),
         reason: row.try_get(6)?,
         error: row.try_get(7)?,

@@ -27,6 +27,10 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
+/// The headers of a message: `(name, value)`, in the order in which they were handed over. Stored as a JSON
+/// array of pairs.
+pub type Headers = Vec<(String, String)>;
+
 /// Why an inbox operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InboxError {

@@ -6,7 +6,7 @@ use sqlx::Row;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{Inbox, InboxError};
+use crate::{Headers, Inbox, InboxError};
 
 /// Why a message cannot be handed to a handler; it is recorded as dying.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub struct Arrival {
     pub lane: i16,
     /// Sequence in the stream.
     pub stream_seq: i64,
-    /// JSON array of `[name, value]` pairs.
-    pub headers: Vec<u8>,
+    /// Its headers as received.
+    pub headers: Headers,
     /// The body as received.
     pub body: Bytes,
     /// Set when it cannot be handed to a handler.
@@ -146,7 +146,7 @@ impl Inbox {
                     .bind(column(group, |a| a.aggregate_id.as_deref()))
                     .bind(column(group, |a| a.lane))
                     .bind(column(group, |a| a.stream_seq))
-                    .bind(column(group, |a| a.headers.as_slice()))
+                    .bind(column(group, |a| stored(&a.headers)))
                     .bind(column(group, |a| &a.body[..]))
                     .bind(column(group, |a| a.start && a.unusable.is_none()))
                     .bind(column(group, |a| a.unusable.as_ref().map(|u| u.reason)))
@@ -163,6 +163,10 @@ impl Inbox {
 
 fn column<'a, T>(group: &[&'a Arrival], field: impl Fn(&'a Arrival) -> T) -> Vec<T> {
     group.iter().map(|arrival| field(arrival)).collect()
+}
+
+fn stored(headers: &Headers) -> Vec<u8> {
+    serde_json::to_vec(headers).unwrap_or_else(|_| b"[]".to_vec())
 }
 
 fn read_recorded(rows: &[sqlx::postgres::PgRow]) -> Result<Recorded, sqlx::Error> {

@@ -51,7 +51,7 @@ impl Delivery {
         let place = Place::parse(&reply)?;
         let headers = flatten(message.headers.as_ref());
         Some(Self {
-            subject: message.subject.to_string(),
+            subject: message.subject.as_str().to_owned(),
             message_id: find(&headers, header::MESSAGE_ID),
             headers,
             body: message.payload,
@@ -60,7 +60,7 @@ impl Delivery {
             delivered: place.delivered,
             published_at: place.published_at,
             pending: place.pending,
-            ack: AckToken(reply.to_string()),
+            ack: AckToken(reply.as_str().to_owned()),
         })
     }
 }
@@ -76,7 +76,9 @@ pub(crate) fn flatten(map: Option<&HeaderMap>) -> Vec<(String, String)> {
     let Some(map) = map else { return Vec::new() };
     let mut headers: Vec<(String, String)> = map
         .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| (name.to_string(), value.to_string())))
+        .flat_map(|(name, values)| {
+            values.iter().map(move |value| (AsRef::<str>::as_ref(name).to_owned(), value.as_str().to_owned()))
+        })
         .collect();
     headers.sort_by(|left, right| left.0.cmp(&right.0));
     headers

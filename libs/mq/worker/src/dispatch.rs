@@ -9,6 +9,7 @@ mod calls;
 mod finding;
 mod health;
 mod letters;
+mod measures;
 mod ordering;
 mod ownership;
 mod pace;
@@ -35,6 +36,7 @@ use book::Book;
 use calls::Calls;
 use finding::{Due, Read, Swept};
 use letters::{Closed, Letters};
+use measures::Measures;
 use ordering::Ordered;
 use ownership::Taken;
 use settling::{SettledGroup, ToSettle};
@@ -129,6 +131,7 @@ struct Running {
     d: Dispatcher,
     policy: Policy,
     calls: Calls,
+    measures: Measures,
     /// Started attempts that wait for a free call.
     waiting: VecDeque<Attempt>,
     /// Message and fence of the calls in flight.
@@ -199,10 +202,12 @@ impl Running {
             backoff: Backoff { base: d.subscription.retry.base, cap: d.subscription.retry.cap },
         };
         let calls = Calls::new(d.handler.clone(), d.inbox.consumer());
+        let measures = Measures::of(d.inbox.consumer());
         Self {
             d,
             policy,
             calls,
+            measures,
             waiting: VecDeque::new(),
             in_flight: HashSet::new(),
             slots: Slots::default(),
@@ -343,6 +348,7 @@ impl Running {
         }
         if now >= self.floors_at {
             self.floors_at = now + FLOORS_EVERY;
+            self.d.handler.close_idle();
             self.save_floors().await;
             // Lanes that are being handed over may have become quiet.
             self.follow_leases().await;

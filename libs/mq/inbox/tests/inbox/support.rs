@@ -156,7 +156,7 @@ pub fn arrival(aggregate: Option<&str>, stream_seq: i64) -> Arrival {
         aggregate_id: aggregate.map(str::to_owned),
         lane: inbox_lane(kind, aggregate, message_id),
         stream_seq,
-        headers: br#"[["X-Event-Type","case_opened"]]"#.to_vec(),
+        headers: vec![("X-Event-Type".to_owned(), "case_opened".to_owned())],
         body: Bytes::from_static(b"{\"n\":1}"),
         unusable: None,
         start: false,

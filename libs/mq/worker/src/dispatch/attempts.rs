@@ -130,7 +130,7 @@ impl Running {
         let now = Instant::now();
         self.in_flight.remove(&(call.id, call.fence));
         let consumer = self.d.inbox.consumer();
-        metric::handler_calls_total(consumer.to_owned(), outcome_label(&outcome)).increment(1);
+        self.measures.ended(&outcome);
         self.log_failure(&call, &outcome);
         let mut book = self.d.shared.book();
         book.answered(call.id, now);
@@ -207,14 +207,5 @@ impl Running {
         self.d.health.set(&self.handler_check(), Status::Up);
         tracing::info!(consumer = self.d.inbox.consumer(), "the handler is listening again");
         self.due_at = Instant::now();
-    }
-}
-
-fn outcome_label(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Processed => "processed",
-        Outcome::Poison(_) => "poison",
-        Outcome::Transient { .. } => "transient",
-        Outcome::NotReached(_) => "not_reached",
     }
 }

@@ -9,10 +9,11 @@ use sea_mq_dispatch::{Call, Handler, Outcome, outcome, request_body};
 use sea_mq_event::header;
 use sea_mq_failpoint::failpoint;
 use sea_mq_inbox::Attempt;
-use sea_mq_observe::metric;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
+
+use super::measures::Measures;
 
 /// What is remembered of a call until it is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +47,10 @@ impl Calls {
 
     /// Calls the handler for an attempt that is committed.
     pub(super) fn start(&mut self, attempt: Attempt) {
-        let headers: Vec<(String, String)> = serde_json::from_slice(&attempt.headers).unwrap_or_default();
         let call = Call {
             message_id: attempt.message_id,
             subject: &attempt.subject,
-            headers: &headers,
+            headers: &attempt.headers,
             payload: &attempt.body,
             consumer: &self.consumer,
             attempt: attempt.attempts,
@@ -100,12 +100,11 @@ impl Calls {
 
 impl OpenCall {
     /// Measures a settled call.
-    pub(super) fn observe(&self, consumer: &str, processed: bool) {
-        let took = self.started_at.elapsed().as_secs_f64() * 1000.0;
-        metric::message_processing_latency_ms(consumer.to_owned()).record(took);
+    pub(super) fn observe(&self, measures: &Measures, processed: bool) {
+        measures.settled(self.started_at.elapsed());
         if let Some(occurred_at) = self.occurred_at.filter(|_| processed) {
-            let since = (OffsetDateTime::now_utc() - occurred_at).as_seconds_f64().max(0.0) * 1000.0;
-            metric::commit_to_handled_latency_ms(consumer.to_owned()).record(since);
+            // Another context's clock may be ahead.
+            measures.handled((OffsetDateTime::now_utc() - occurred_at).try_into().unwrap_or_default());
         }
     }
 }

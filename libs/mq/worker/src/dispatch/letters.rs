@@ -110,7 +110,7 @@ impl Letters {
         DeadLetter {
             prefix: self.prefix.clone(),
             subject: letter.subject,
-            headers: serde_json::from_slice(&letter.headers).unwrap_or_default(),
+            headers: letter.headers,
             body: letter.body,
             event_id: letter.message_id,
             reason: letter.reason,

@@ -1,5 +1,6 @@
 //! Writing what answers mean into the inbox, in groups.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use sea_mq_dispatch::Settlement;
@@ -103,7 +104,7 @@ impl Running {
             self.letters_wake.notify_one();
         }
         if let Some(call) = &item.call {
-            call.observe(self.d.inbox.consumer(), processed);
+            call.observe(&self.measures, processed);
         }
     }
 }
@@ -138,10 +139,11 @@ impl SettledGroup {
     fn take(&mut self, asked: Vec<ToSettle>, result: Result<Vec<(Uuid, Settled)>, InboxError>) {
         match result {
             Ok(settled) => {
-                for item in asked {
-                    let how = settled.iter().find(|(id, _)| *id == item.id).map(|(_, how)| *how);
-                    self.done.push((item, how.unwrap_or(Settled::Outdated)));
-                }
+                let settled: HashMap<Uuid, Settled> = settled.into_iter().collect();
+                self.done.extend(asked.into_iter().map(|item| {
+                    let how = settled.get(&item.id).copied().unwrap_or(Settled::Outdated);
+                    (item, how)
+                }));
             }
             Err(error) => {
                 self.failed.extend(asked);

@@ -75,7 +75,7 @@ pub(super) fn arrival(
         aggregate_type: kind,
         aggregate_id: id,
         stream_seq: i64::try_from(message.stream_seq).unwrap_or(i64::MAX),
-        headers: serde_json::to_vec(&message.headers).unwrap_or_else(|_| b"[]".to_vec()),
+        headers: message.headers,
         subject: message.subject,
         body: message.body,
         unusable,

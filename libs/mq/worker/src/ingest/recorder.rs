@@ -44,7 +44,8 @@ impl<'a> Recorder<'a> {
         group.retain(|row| seen.insert(row.message_id));
         self.reserve(&mut group);
         let mut tries = 0;
-        let reserved: Vec<Uuid> = group.iter().filter(|row| row.start).map(|row| row.message_id).collect();
+        let reserved: HashSet<Uuid> =
+            group.iter().filter(|row| row.start).map(|row| row.message_id).collect();
         loop {
             match self.ingest.inbox.record(&self.right, &group).await {
                 Ok(Recorded::New(new)) => {
@@ -90,7 +91,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn lost(&self, reserved: &[Uuid]) -> Recording {
+    fn lost(&self, reserved: &HashSet<Uuid>) -> Recording {
         let mut book = self.ingest.shared.book();
         for id in reserved {
             book.unreserve(*id);
@@ -98,7 +99,7 @@ impl<'a> Recorder<'a> {
         Recording::LeaseLost
     }
 
-    fn recorded(&self, group: Vec<Arrival>, new: &[RecordedRow], reserved: &[Uuid]) -> Recording {
+    fn recorded(&self, group: Vec<Arrival>, new: &[RecordedRow], reserved: &HashSet<Uuid>) -> Recording {
         let consumer = self.ingest.inbox.consumer();
         metric::inbox_recorded_total(consumer.to_owned()).increment(count(new.len()));
         metric::inbox_duplicates_total(consumer.to_owned())
