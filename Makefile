@@ -1,5 +1,5 @@
 # Everything a newcomer and the CI run. Needs cargo, a C compiler and Python
-# 3.10 or newer with venv; the servers come as pinned wheels.
+# 3.10 or newer with venv; the servers come as pinned wheels. The tests also need npm of Node 20 or newer.
 
 SHELL := /bin/bash
 VENV := .venv
@@ -11,9 +11,10 @@ PG15_BIN ?= /usr/lib/postgresql/15/bin
 # asking for their packages alone would build their dependencies with other features once more.
 PG_TESTS := servers walls leases outbox inbox postgres
 NATS_TESTS := servers jetstream
-PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py libs/handlers/tests/test_*.py sdk/python/tests/test_*.py)))
+PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
 # Where the Python packages of this repository are.
-export PYTHONPATH := $(CURDIR)/libs/handlers/src:$(CURDIR)/apps/sea-handlers/src:$(CURDIR)/apps/vibespro-handlers/src
+export PYTHONPATH := $(CURDIR)/sdk/python/src:$(CURDIR)/apps/sea-handlers/src:$(CURDIR)/apps/vibespro-handlers/src
+TYPESCRIPT := sdk/typescript
 # Each test binary runs through .ci/time-tests, which makes it report its times.
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 RUNNER := CARGO_TARGET_$(shell echo '$(HOST)' | tr 'a-z-' 'A-Z_')_RUNNER=$(CURDIR)/.ci/time-tests
@@ -24,7 +25,7 @@ DIST ?= dist
 PROGRAM_PACKAGES := sea-mq sea-mq-worker sea-api vibespro-api vibespro-cli
 
 .DEFAULT_GOAL := help
-.PHONY: help servers handlers-venv build dev demo test test-pg15 test-nats-2.10 check deny advisories clean-state
+.PHONY: help servers handlers-venv build dev demo test test-typescript test-pg15 test-nats-2.10 check deny advisories clean-state
 .PHONY: version wheels dist dist-programs check-packaging
 
 help:  ## list the targets
@@ -73,6 +74,16 @@ test: servers handlers-venv $(VENV)/.checks build  ## run every test; shows the 
 	  echo "python tests in $$folder"; \
 	  $(VENV)/bin/python3 -m unittest discover --start-directory $$folder || exit 1; \
 	done
+	@$(MAKE) --no-print-directory test-typescript
+
+test-typescript: $(TYPESCRIPT)/node_modules/.ready build  ## run the tests of the TypeScript SDK
+	cd $(TYPESCRIPT) && npm test --silent
+
+$(TYPESCRIPT)/node_modules/.ready: $(TYPESCRIPT)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed for $(TYPESCRIPT): install Node 20 or newer" >&2; exit 1; }
+	@echo "installing what the TypeScript SDK is tested with"
+	@cd $(TYPESCRIPT) && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN
 	@test -x $(PG15_BIN)/postgres \

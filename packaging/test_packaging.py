@@ -70,7 +70,8 @@ class TestVersion(unittest.TestCase):
     def copy(self) -> Path:
         root = temporary(self)
         packages = [folder / "pyproject.toml" for folder in repository.python_packages()]
-        for path in [repository.ROOT / "Cargo.toml", *packages]:
+        npm = [repository.ROOT / "sdk/typescript" / name for name in ("package.json", "package-lock.json")]
+        for path in [repository.ROOT / "Cargo.toml", *packages, *npm]:
             at = root / path.relative_to(repository.ROOT)
             at.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, at)
@@ -85,7 +86,7 @@ class TestVersion(unittest.TestCase):
         good = path.read_text()
         for wrong, said in (
             (good.replace(f'version = "{repository.version()}"', 'version = "9.9.9"'), ":7: 9.9.9"),
-            (good.replace(f"handlers=={repository.version()}", "handlers==9.9.9"), ": 9.9.9"),
+            (good.replace(f"psycopg]=={repository.version()}", "psycopg]==9.9.9"), ": 9.9.9"),
             (good.replace("version = ", "dynamic = "), "states no version"),
         ):
             path.write_text(wrong)
@@ -93,13 +94,21 @@ class TestVersion(unittest.TestCase):
             self.assertIn("apps/sea-handlers/pyproject.toml", found)
             self.assertIn(said, found)
 
+    def test_the_npm_package_and_its_lock_file_say_it_too(self) -> None:
+        root = self.copy()
+        path = root / "sdk/typescript/package-lock.json"
+        path.write_text(path.read_text().replace(f'"version": "{repository.version()}"', '"version": "9.9.9"', 2))
+        said = f"9.9.9, and Cargo.toml has {repository.version()}"
+        self.assertEqual(version.differing(root), [f"sdk/typescript/package-lock.json:{line}: {said}" for line in (3, 9)])
+
     def test_another_one_is_written_everywhere_and_nothing_else_changes(self) -> None:
         root = self.copy()
-        before = {path: path.read_text() for path in root.rglob("*.toml")}
+        before = {path: path.read_text() for path in root.rglob("*") if path.is_file()}
         old = repository.version()
         version.write(root, "9.8.7")
         self.assertEqual((repository.version(root), version.differing(root)), ("9.8.7", []))
-        self.assertIn("sea-mq-handlers==9.8.7", (root / "apps/sea-handlers/pyproject.toml").read_text())
+        self.assertIn("sea-mq[fastapi,psycopg]==9.8.7", (root / "apps/sea-handlers/pyproject.toml").read_text())
+        self.assertEqual((root / "sdk/typescript/package-lock.json").read_text().count('"9.8.7"'), 2)
         version.write(root, old)
         self.assertEqual({path: path.read_text() for path in before}, before)
 
@@ -110,7 +119,7 @@ class TestArchive(unittest.TestCase):
         folders = {"bin", "wheels", "contracts", "docs", "infra", "requirements"}
         self.assertEqual(names(INSTALLED) - {"dev.toml"}, files | folders)
         self.assertEqual(names(INSTALLED / "bin"), set(archive.PROGRAMS))
-        packages = ("sea_mq_contracts", "sea_mq_handlers", "sea_handlers", "vibespro_handlers")
+        packages = ("sea_mq", "sea_mq_contracts", "sea_handlers", "vibespro_handlers")
         wheels = {f"{name}-{repository.version()}-py3-none-any.whl" for name in packages}
         self.assertEqual((names(INSTALLED / "wheels"), names(DIST, "*.whl")), (wheels, wheels))
         for name in ("contracts/released.json", "infra/nats/users.conf", "docs/reference/configuration.md"):

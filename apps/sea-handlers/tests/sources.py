@@ -6,4 +6,4 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 MIGRATIONS = ROOT / "libs/sea/adapters/migrations"
 
-sys.path[:0] = [str(ROOT / at) for at in ("libs/handlers/src", "apps/sea-handlers/src", "contracts/generated/python")]
+sys.path[:0] = [str(ROOT / at) for at in ("sdk/python/src", "apps/sea-handlers/src", "contracts/generated/python")]

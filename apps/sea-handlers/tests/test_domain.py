@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sea_handlers.domain.announcement import rfc3339
 from sea_handlers.domain.case import StandingCase, Task, needs_new_case, steps, titled
 from sea_handlers.domain.governance import Decision, Judged, Judgement, announce
-from sea_handlers.domain.vibe import facts, translate, translate_scored
+from sea_handlers.domain.vibe import VibeScored, VibeSeen, facts
 
 VIBE, CASE, DECISION = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -22,12 +22,12 @@ def payload(**changed: Any) -> dict[str, Any]:
 
 class TestTranslation(unittest.TestCase):
     def test_their_words_become_ours_and_what_is_new_is_ignored(self) -> None:
-        seen = translate(payload(description="d", mood="blue"))
+        seen = VibeSeen.model_validate(payload(description="d", mood="blue"))
         self.assertEqual(seen.model_dump(), {"vibe_id": VIBE, "owner": "ada", "title": "A tune", "revision": 2})
 
     def test_a_title_is_one_line(self) -> None:
         for title, kept in [(" a\x00b\nc ", "a b c"), ("", ""), ("für Élise", "für Élise")]:
-            self.assertEqual(translate(payload(title=title)).title, kept)
+            self.assertEqual(VibeSeen.model_validate(payload(title=title)).title, kept)
 
     def test_what_makes_no_sense_is_refused(self) -> None:
         for changed in [
@@ -36,14 +36,14 @@ class TestTranslation(unittest.TestCase):
             {"score": -1}, {"score": 101}, {"score": "40"}, {"score": 40.5}, {"score": None},
         ]:  # fmt: skip
             with self.subTest(changed), self.assertRaises(ValidationError):
-                translate_scored(payload(**changed))
+                VibeScored.model_validate(payload(**changed))
         for whole in (None, [], "text", {}):
             with self.subTest(whole), self.assertRaises(ValidationError):
-                translate(whole)
+                VibeSeen.model_validate(whole)
 
     def test_the_policies_are_asked_about_our_words(self) -> None:
         self.assertEqual(
-            facts(translate_scored(payload())),
+            facts(VibeScored.model_validate(payload())),
             {"vibe_id": str(VIBE), "owner": "ada", "title": "A tune", "revision": 2, "score": 40},
         )
 
@@ -83,7 +83,7 @@ class TestAnnouncement(unittest.TestCase):
     def announced(self, outcome: str, *policies: tuple[str, bool, str | None]) -> tuple[str, dict[str, Any]]:
         results = [{"name": n, "version": 4, "passed": p, "message": m} for n, p, m in policies]
         said = {"outcome": outcome, "policies": results, "evaluated_at": "2026-05-04T11:00:00+02:00"}
-        judged = Judged(translate_scored(payload()), Judgement.model_validate(said))
+        judged = Judged(VibeScored.model_validate(payload()), Judgement.model_validate(said))
         it = announce(Decision(DECISION, CASE, judged))
         self.assertEqual((it.aggregate_type, it.aggregate_id), ("vibe", str(VIBE)))
         about = {"decision_id": str(DECISION), "case_id": str(CASE), "vibe_id": str(VIBE), "vibe_revision": 2}

@@ -12,7 +12,7 @@ from sources import MIGRATIONS
 from sea_handlers.adapters.decisions import GovernanceDecisions
 from sea_handlers.shell.app import app
 from sea_mq_contracts import sea as contracts
-from sea_mq_handlers.testing import Answered, Context, Server, Service
+from sea_mq.testing import Answered, Context, Server, Service
 
 
 def setUpModule() -> None:

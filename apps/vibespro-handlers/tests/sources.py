@@ -6,4 +6,4 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 MIGRATIONS = ROOT / "libs/vibespro/adapters/migrations"
 
-sys.path[:0] = [str(ROOT / "libs/handlers/src"), str(ROOT / "apps/vibespro-handlers/src")]
+sys.path[:0] = [str(ROOT / "sdk/python/src"), str(ROOT / "apps/vibespro-handlers/src")]

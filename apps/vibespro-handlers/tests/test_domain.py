@@ -9,7 +9,7 @@ import sources  # noqa: F401 (first: it makes the rest importable)
 from pydantic import ValidationError
 
 from vibespro_handlers.app.showing import Shown, UnknownVibe, show
-from vibespro_handlers.domain.verdict import LONGEST_REASON, Verdict, translate_recorded, translate_violation
+from vibespro_handlers.domain.verdict import LONGEST_REASON, DecisionRecorded, Verdict, ViolationDetected
 
 VIBE, CASE = UUID(int=1), UUID(int=2)
 AT = "2026-05-04T11:00:00+02:00"
@@ -25,16 +25,22 @@ def violation(**changed: Any) -> dict[str, Any]:
     return {**ABOUT, "violations": found, "detected_at": AT, **changed}
 
 
+def verdict(of: type[DecisionRecorded] | type[ViolationDetected], payload: dict[str, Any]) -> Verdict:
+    return of.model_validate(payload).verdict
+
+
 class TestTranslation(unittest.TestCase):
     def test_a_decision_becomes_a_verdict(self) -> None:
         at = datetime(2026, 5, 4, 9, tzinfo=timezone.utc)
-        self.assertEqual(translate_recorded(recorded()), Verdict(VIBE, 3, "review", "too short", CASE, at))
-        self.assertEqual(translate_violation(violation()), Verdict(VIBE, 3, "rejected", "below 40; below 50", CASE, at))
+        self.assertEqual(verdict(DecisionRecorded, recorded()), Verdict(VIBE, 3, "review", "too short", CASE, at))
+        self.assertEqual(
+            verdict(ViolationDetected, violation()), Verdict(VIBE, 3, "rejected", "below 40; below 50", CASE, at)
+        )
 
     def test_reasons_become_one_that_can_be_kept(self) -> None:
         for reasons, reason in [([], None), ([""], None), (["a\x00b\n"], "a b"), (["a", "b"], "a; b")]:
-            self.assertEqual(translate_recorded(recorded(reasons=reasons)).reason, reason)
-        self.assertEqual(len(translate_recorded(recorded(reasons=["x" * 9000])).reason), LONGEST_REASON)
+            self.assertEqual(verdict(DecisionRecorded, recorded(reasons=reasons)).reason, reason)
+        self.assertEqual(len(verdict(DecisionRecorded, recorded(reasons=["x" * 9000])).reason), LONGEST_REASON)
 
     def test_what_makes_no_sense_is_refused(self) -> None:
         for changed in [
@@ -42,21 +48,21 @@ class TestTranslation(unittest.TestCase):
             {"vibe_revision": "3"}, {"decided_at": "2026-05-04T11:00:00"}, {"decided_at": None}, {"case_id": None},
         ]:  # fmt: skip
             with self.subTest(changed), self.assertRaises(ValidationError):
-                translate_recorded(recorded(**changed))
+                verdict(DecisionRecorded, recorded(**changed))
         for changed in [{"violations": [{}]}, {"violations": None}, {"detected_at": "soon"}]:
             with self.subTest(changed), self.assertRaises(ValidationError):
-                translate_violation(violation(**changed))
+                verdict(ViolationDetected, violation(**changed))
 
     def test_only_an_unknown_vibe_is_a_failure(self) -> None:
         class Vibes:
             def __init__(self, shown: Shown) -> None:
                 self.show = lambda _: shown
 
-        verdict = translate_recorded(recorded())
+        found = verdict(DecisionRecorded, recorded())
         for shown in (Shown.KEPT, Shown.OLDER):
-            show(Vibes(shown), verdict)
+            show(Vibes(shown), found)
         with self.assertRaises(UnknownVibe):
-            show(Vibes(Shown.NO_SUCH_VIBE), verdict)
+            show(Vibes(Shown.NO_SUCH_VIBE), found)
 
 
 if __name__ == "__main__":

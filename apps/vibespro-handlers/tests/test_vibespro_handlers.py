@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sources import MIGRATIONS
 
-from sea_mq_handlers.testing import Context, Server, Service
+from sea_mq.testing import Context, Server, Service
 from vibespro_handlers.shell.app import app
 
 

@@ -1,6 +1,6 @@
 """``python -m sea_handlers``: serves on 127.0.0.1:7001, or where ``LISTEN`` says."""
 
-from sea_mq_handlers.serve import serve
+from sea_mq.serve import serve
 
 
 def main() -> None:

@@ -1,6 +1,10 @@
 """All of SEA's books in one transaction."""
 
-from sea_mq_handlers.inbox import Transaction
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from psycopg import Connection
+from sea_mq import Transaction
 
 from sea_handlers.adapters.cases import Cases
 from sea_handlers.adapters.decisions import GovernanceDecisions
@@ -8,13 +12,16 @@ from sea_handlers.adapters.vibes import VibeViews
 from sea_handlers.app.ports import Books
 from sea_handlers.domain.announcement import Announcement
 
+Tx: TypeAlias = Transaction[Connection[Any]]
 
-def books(transaction: Transaction) -> Books:
-    """What the transaction's event may change."""
+
+def books(transaction: Tx, message_id: UUID) -> Books:
+    """What the message may change."""
 
     def announce(it: Announcement) -> None:
-        transaction.emit(f"sea.event.{it.event}", it.payload, it.aggregate_type, it.aggregate_id)
+        aggregate = (it.aggregate_type, it.aggregate_id)
+        transaction.emit(f"sea.event.{it.event}", it.payload, aggregate=aggregate)
 
     connection = transaction.connection
-    decisions = GovernanceDecisions(connection, transaction.event.message_id)
+    decisions = GovernanceDecisions(connection, message_id)
     return Books(VibeViews(connection), Cases(connection), decisions, announce)

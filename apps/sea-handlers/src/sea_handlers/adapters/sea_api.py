@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
-from sea_mq_handlers.answer import Unavailable
+from sea_mq import Retry
 
 from sea_handlers.domain.governance import Judgement
 
@@ -32,19 +32,19 @@ class SeaApi:
         """What the policies say about these facts.
 
         Raises:
-            Unavailable: sea-api cannot be reached, or does not answer with a judgement. Never poison: the event is
+            Retry: sea-api cannot be reached, or does not answer with a judgement. Never poison: the event is
                 sound, and a mended sea-api will judge it.
         """
         try:
             status, body = self._ask(json.dumps({"facts": facts}).encode())
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(f"sea-api cannot be reached ({type(error).__name__}); check SEA_API_URL") from None
+            raise Retry(f"sea-api cannot be reached ({type(error).__name__}); check SEA_API_URL") from None
         if status != 200:
-            raise Unavailable(_refusal(status, body))
+            raise Retry(_refusal(status, body))
         try:
             return Judgement.model_validate_json(body)
         except ValidationError:
-            raise Unavailable("sea-api answered 200 with something that is no judgement") from None
+            raise Retry("sea-api answered 200 with something that is no judgement") from None
 
     def _ask(self, body: bytes) -> tuple[int, bytes]:
         connection = self._connection(self._host, self._port, timeout=TIMEOUT_SECS)

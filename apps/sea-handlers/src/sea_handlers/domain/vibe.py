@@ -18,7 +18,10 @@ Revision = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
 
 
 class VibeSeen(BaseModel):
-    """A vibe as SEA sees it at one of its revisions. What else VibesPro says is ignored."""
+    """A vibe as SEA sees it at one of its revisions: the payload of ``vibe_created`` and ``vibe_updated``, version 1.
+
+    What else VibesPro says is ignored.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,23 +32,9 @@ class VibeSeen(BaseModel):
 
 
 class VibeScored(VibeSeen):
-    """A vibe that was given a score, from 0 to 100."""
+    """A vibe that was given a score, from 0 to 100: the payload of ``vibe_scored``, version 1."""
 
     score: int = Field(strict=True, ge=0, le=100)
-
-
-def translate(payload: Any) -> VibeSeen:
-    """The payload of ``vibe_created`` and ``vibe_updated``, version 1.
-
-    Raises:
-        pydantic.ValidationError: a field is missing or makes no sense.
-    """
-    return VibeSeen.model_validate(payload)
-
-
-def translate_scored(payload: Any) -> VibeScored:
-    """The payload of ``vibe_scored``, version 1; raises as :func:`translate` does."""
-    return VibeScored.model_validate(payload)
 
 
 def facts(vibe: VibeScored) -> dict[str, Any]:

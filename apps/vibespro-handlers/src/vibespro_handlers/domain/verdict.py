@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -41,37 +41,37 @@ class _About(BaseModel):
     vibe_id: UUID
     vibe_revision: int = Field(strict=True, ge=1, le=2**63 - 1)
 
+    def _verdict(self, outcome: Outcome, reasons: list[str], at: datetime) -> Verdict:
+        return Verdict(self.vibe_id, self.vibe_revision, outcome, _in_one(reasons), self.case_id, at)
 
-class _Recorded(_About):
+
+class DecisionRecorded(_About):
+    """The payload of ``governance_decision_recorded``, version 1."""
+
     outcome: Outcome
     reasons: list[Words] = Field(max_length=_MOST)
     decided_at: AwareDatetime
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision."""
+        return self._verdict(self.outcome, self.reasons, self.decided_at)
 
 
 class _Violation(BaseModel):
     message: Words
 
 
-class _Detected(_About):
+class ViolationDetected(_About):
+    """The payload of ``policy_violation_detected``, version 1: a rejection."""
+
     violations: list[_Violation] = Field(max_length=_MOST)
     detected_at: AwareDatetime
 
-
-def translate_recorded(payload: Any) -> Verdict:
-    """The payload of ``governance_decision_recorded``, version 1.
-
-    Raises:
-        pydantic.ValidationError: a field is missing or makes no sense.
-    """
-    it = _Recorded.model_validate(payload)
-    return Verdict(it.vibe_id, it.vibe_revision, it.outcome, _in_one(it.reasons), it.case_id, it.decided_at)
-
-
-def translate_violation(payload: Any) -> Verdict:
-    """The payload of ``policy_violation_detected``, version 1: a rejection. Raises as the other does."""
-    it = _Detected.model_validate(payload)
-    reason = _in_one([violation.message for violation in it.violations])
-    return Verdict(it.vibe_id, it.vibe_revision, "rejected", reason, it.case_id, it.detected_at)
+    @property
+    def verdict(self) -> Verdict:
+        """The rejection."""
+        return self._verdict("rejected", [violation.message for violation in self.violations], self.detected_at)
 
 
 def _in_one(reasons: list[str]) -> str | None:
