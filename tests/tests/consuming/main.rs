@@ -4,6 +4,7 @@
 mod answers;
 mod ingesting;
 mod isolation;
+mod signed;
 mod zombies;
 
 use sea_mq_testkit::{

@@ -40,6 +40,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("nats_password", "nats_password_file"),
     ("nats_creds", "nats_creds_file"),
     ("nats_auth_token", "nats_auth_token_file"),
+    ("handler_secret", "handler_secret_file"),
 ];
 
 /// What tells one subscription from another; a variable speaks of the first subscription.

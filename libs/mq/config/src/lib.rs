@@ -29,6 +29,7 @@ pub use section::nats::{NatsAuth, NatsSettings, NatsTls, TlsIdentity};
 pub use section::observe::{LogFormat, ObserveSettings};
 pub use section::publisher::PublisherSettings;
 pub use section::retention::RetentionSettings;
+pub use section::signing::SigningKeys;
 pub use section::subscription::{OnDeadLetter, RetrySettings, Subscription};
 pub use section::topology::{STREAM_MAX_AGE, TopologyMode};
 pub use settings::Settings;

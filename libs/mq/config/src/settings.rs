@@ -13,6 +13,7 @@ use crate::section::nats::NatsSettings;
 use crate::section::observe::ObserveSettings;
 use crate::section::publisher::PublisherSettings;
 use crate::section::retention::RetentionSettings;
+use crate::section::signing::SigningKeys;
 use crate::section::subscription::{self, Subscription};
 use crate::section::topology::{self, TopologyMode};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub contracts_dir: Option<PathBuf>,
     /// What is consumed; empty for a worker that only publishes.
     pub subscriptions: Vec<Subscription>,
+    /// What calls of the handlers are signed with.
+    pub signing_keys: SigningKeys,
     /// Prefix of the subjects of dead letters; ends with `.`.
     pub dlq_prefix: String,
     /// Stream of the dead letters.
@@ -64,6 +67,7 @@ impl Settings {
         let publisher = PublisherSettings::read(reader, context);
         let contracts_dir = reader.find(&["contracts_dir"]).map(|found| PathBuf::from(found.text));
         let subscriptions = subscription::read_all(layers, problems, context);
+        let signing_keys = SigningKeys::read(reader);
         let dlq_prefix = dead_letters::read_prefix(reader, context, &publisher);
         let dlq_stream = dead_letters::read_stream(reader, context, &publisher);
         let retention = RetentionSettings::read(reader);
@@ -79,6 +83,7 @@ impl Settings {
             publisher,
             contracts_dir,
             subscriptions,
+            signing_keys,
             dlq_prefix,
             dlq_stream,
             retention,
@@ -102,6 +107,7 @@ impl Settings {
         if let Some(folder) = &self.contracts_dir {
             into.line("contracts_dir", folder.display());
         }
+        self.signing_keys.describe(into);
         into.line("dlq_prefix", &self.dlq_prefix);
         into.line("dlq_stream", &self.dlq_stream);
         self.retention.describe(into);

@@ -7,9 +7,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, Uri, body::Incoming};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use crate::answer::Answer;
 use crate::connections::{Broken, CONNECT_LIMIT, Connections};
+use crate::signature::Signer;
 
 /// Of an answer's body no more than this is read: it only serves the error text.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -32,6 +34,7 @@ pub struct Handler {
     host: HeaderValue,
     authority: String,
     timeout: Duration,
+    signer: Option<Signer>,
 }
 
 impl Handler {
@@ -51,7 +54,13 @@ impl Handler {
         let host = HeaderValue::from_str(&named).map_err(|error| refused(&error.to_string()))?;
         let path = parsed.path_and_query().map_or("/", |path| path.as_str());
         let path = path.parse().map_err(|e: hyper::http::uri::InvalidUri| refused(&e.to_string()))?;
-        Ok(Self { connections: Arc::default(), path, host, authority, timeout })
+        Ok(Self { connections: Arc::default(), path, host, authority, timeout, signer: None })
+    }
+
+    /// The same, with every call signed.
+    #[must_use]
+    pub fn signed(self, signer: Option<Signer>) -> Self {
+        Self { signer, ..self }
     }
 
     /// `host:port`, for messages.
@@ -60,9 +69,10 @@ impl Handler {
         &self.authority
     }
 
-    /// Posts one request and takes the whole answer, or says what happened instead.
-    pub async fn call(&self, body: Bytes, traceparent: Option<&str>) -> Answer {
-        let request = match self.request(body, traceparent) {
+    /// Posts one request and takes the whole answer, or says what happened instead. `id` names the call
+    /// in its signature.
+    pub async fn call(&self, id: Uuid, body: Bytes, traceparent: Option<&str>) -> Answer {
+        let request = match self.request(id, body, traceparent) {
             Ok(request) => request,
             Err(error) => return Answer::NeverConnected(error.to_string()),
         };
@@ -97,6 +107,7 @@ impl Handler {
 
     fn request(
         &self,
+        id: Uuid,
         body: Bytes,
         traceparent: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
@@ -107,8 +118,19 @@ impl Handler {
         if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
             builder = builder.header("traceparent", value);
         }
+        if let Some(signer) = &self.signer {
+            let (id, at) = (id.to_string(), seconds_since_1970());
+            builder = builder
+                .header("webhook-signature", signer.signature(&id, at, &body))
+                .header("webhook-timestamp", at)
+                .header("webhook-id", id);
+        }
         builder.body(Full::new(body))
     }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn failed(broken: &Broken) -> Answer {

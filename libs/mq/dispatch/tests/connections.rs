@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sea_mq_dispatch::{Answer, Handler};
+use sea_mq_dispatch::{Answer, Handler, Signer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone";
 const OK_AND_CLOSED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone";
@@ -63,7 +64,7 @@ async fn request(socket: &mut TcpStream) -> Option<String> {
 }
 
 async fn call(handler: &Handler) -> Answer {
-    handler.call(Bytes::from_static(b"{}"), None).await
+    handler.call(Uuid::nil(), Bytes::from_static(b"{}"), None).await
 }
 
 fn status(answer: &Answer) -> u16 {
@@ -90,6 +91,25 @@ async fn one_connection_serves_call_after_call() {
     assert!(request.starts_with("POST /handle?a=1 HTTP/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("host: {authority}\r\n")), "{request}");
     assert!(request.contains("content-type: application/json\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_signed_call_says_what_a_handler_needs_to_check_it() {
+    let (url, seen) = server(vec![Script { answers: &[OK], stays: true }]).await;
+    let signed = handler(&url).signed(Signer::new(&[vec![1; 24], vec![2; 64]]));
+    assert_eq!(status(&call(&signed).await), 200);
+    drop(signed);
+    let seen = seen.await.unwrap();
+    let header = |name: &str| {
+        let line = seen[0][0].lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        line.unwrap_or_else(|| panic!("no {name}: {}", seen[0][0])).to_owned()
+    };
+    assert_eq!(header("webhook-id"), Uuid::nil().to_string());
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let at: u64 = header("webhook-timestamp").parse().unwrap();
+    assert!((now - 30..=now).contains(&at), "{at} and {now}");
+    let signatures = header("webhook-signature");
+    assert_eq!(signatures.split(' ').filter(|it| it.starts_with("v1,") && it.len() == 47).count(), 2);
 }
 
 #[tokio::test]
@@ -154,11 +174,8 @@ async fn an_answer_that_breaks_off_is_cut_off() {
 
 #[tokio::test]
 async fn a_call_without_an_answer_takes_its_connection_along() {
-    let (url, _seen) = server(vec![
-        Script { answers: &[b""], stays: true },
-        Script { answers: &[OK], stays: true },
-    ])
-    .await;
+    let (url, _seen) =
+        server(vec![Script { answers: &[b""], stays: true }, Script { answers: &[OK], stays: true }]).await;
     let handler = Handler::new(&url, Duration::from_millis(300)).unwrap();
     let answer = call(&handler).await;
     assert!(matches!(answer, Answer::TimedOut(_)), "{answer:?}");

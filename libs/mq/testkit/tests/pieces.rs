@@ -57,14 +57,14 @@ async fn a_handler_misbehaves_as_it_is_told() -> Outcome {
     })?;
     let client = Handler::new(&handler.url(), Duration::from_secs(5)).unwrap();
     let id = Uuid::new_v4();
-    assert_eq!(status(&client.call(request(id, "c", 1), None).await), 1);
+    assert_eq!(status(&client.call(id, request(id, "c", 1), None).await), 1);
     handler.listen().await?;
     for (attempt, expected) in [(1, 500), (2, 503), (3, 3), (4, 3), (5, 3), (6, 200)] {
-        let heard = client.call(request(id, "c", attempt), None).await;
+        let heard = client.call(id, request(id, "c", attempt), None).await;
         assert_eq!(status(&heard), expected, "attempt {attempt}: {heard:?}");
     }
     handler.stop().await;
-    assert_eq!(status(&client.call(request(id, "c", 7), None).await), 1);
+    assert_eq!(status(&client.call(id, request(id, "c", 7), None).await), 1);
     assert_eq!(handler.calls_of(id).len(), 6);
     assert_eq!(world.context("sea")?.count("SELECT count(*) FROM effects").await?, 1);
     Ok(())
@@ -84,25 +84,25 @@ async fn effects_join_the_inbox_or_are_keyed() -> Outcome {
     let client = Handler::new(&handler.url(), Duration::from_secs(5)).unwrap();
     let (id, sea) = (Uuid::new_v4(), world.context("sea")?);
     let consumer = world.durable("sea")?;
-    assert_eq!(status(&client.call(request(id, consumer, 9), None).await), 503, "unknown");
+    assert_eq!(status(&client.call(id, request(id, consumer, 9), None).await), 503, "unknown");
     record(&world, id, 1).await?;
     let zombie = tokio::spawn({
         let (client, body) = (client.clone(), request(id, consumer, 1));
-        async move { client.call(body, None).await }
+        async move { client.call(id, body, None).await }
     });
     gate.reached(1).await;
     sea.execute(&format!("UPDATE inbox_messages SET fence = 2, attempts = 2 WHERE message_id = '{id}'"))
         .await?;
-    assert_eq!(status(&client.call(request(id, consumer, 2), None).await), 200);
+    assert_eq!(status(&client.call(id, request(id, consumer, 2), None).await), 200);
     gate.open();
     assert_eq!(status(&zombie.await.unwrap()), 409, "the zombie finds it processed");
-    assert_eq!(status(&client.call(request(id, consumer, 2), None).await), 409, "done");
+    assert_eq!(status(&client.call(id, request(id, consumer, 2), None).await), 409, "done");
     assert_eq!(sea.count("SELECT count(*) FROM effects").await?, 1);
 
     let keyed = world.handler_with("sea", EffectMode::KeyedById, |_| Answer::Handle).await?;
     let client = Handler::new(&keyed.url(), Duration::from_secs(5)).unwrap();
     for expected in [200, 409] {
-        assert_eq!(status(&client.call(request(Uuid::nil(), "c", 1), None).await), expected);
+        assert_eq!(status(&client.call(Uuid::nil(), request(Uuid::nil(), "c", 1), None).await), expected);
     }
     Ok(())
 }

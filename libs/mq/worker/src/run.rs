@@ -8,7 +8,7 @@ use std::time::Duration;
 use sea_mq_config::{Settings, Subscription};
 use sea_mq_contracts::{Contracts, ContractsError};
 use sea_mq_database::DatabaseError;
-use sea_mq_dispatch::{Handler, HandlerUrlError};
+use sea_mq_dispatch::{Handler, HandlerUrlError, Signer};
 use sea_mq_event::LANES;
 use sea_mq_inbox::Inbox;
 use sea_mq_lease::Role;
@@ -211,7 +211,8 @@ impl Started {
         let dispatcher = Dispatcher {
             inbox: inbox.clone(),
             broker: self.publishing.clone(),
-            handler: Handler::new(&subscription.handler_url, subscription.handler_timeout)?,
+            handler: Handler::new(&subscription.handler_url, subscription.handler_timeout)?
+                .signed(Signer::new(settings.signing_keys.expose())),
             subscription: subscription.clone(),
             dlq_stream: settings.dlq_stream.clone(),
             dlq_prefix: settings.dlq_prefix.clone(),

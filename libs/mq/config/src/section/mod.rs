@@ -6,6 +6,7 @@ pub(crate) mod nats;
 pub(crate) mod observe;
 pub(crate) mod publisher;
 pub(crate) mod retention;
+pub(crate) mod signing;
 pub(crate) mod source;
 pub(crate) mod subscription;
 pub(crate) mod topology;

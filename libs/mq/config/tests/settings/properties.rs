@@ -22,6 +22,7 @@ const VARIABLES: &[&str] = &[
     "CONSUMER_DURABLE",
     "CONSUMER_GROUP",
     "HANDLER_URL",
+    "HANDLER_SECRET",
     "MAX_INFLIGHT",
     "RETRY_BASE_MS",
     "METRICS_HOST",

@@ -71,7 +71,7 @@ impl Calls {
         let handler = self.handler.clone();
         self.running.push(match request_body(&call) {
             Ok(body) => Box::pin(async move {
-                let answer = handler.call(body, trace.as_deref()).await;
+                let answer = handler.call(open.id, body, trace.as_deref()).await;
                 failpoint!("dispatch.answer.after");
                 Ended { call: open, outcome: outcome(&answer) }
             }),
