@@ -28,7 +28,7 @@ impl Folder {
     /// As this repository describes it, on one NATS node; one of its programs wishes for this port.
     pub fn of_this_repository(port: u16) -> Self {
         let (folder, root) = (Self::empty(), project_root());
-        for needed in [".venv", "libs", "apps", "contracts"] {
+        for needed in [".venv", "apps", "contracts", "libs", "sdk"] {
             symlink(root.join(needed), folder.path.join(needed)).unwrap();
         }
         let description = std::fs::read_to_string(root.join("dev.toml")).unwrap();
