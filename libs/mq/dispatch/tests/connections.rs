@@ -1,9 +1,12 @@
 //! Calls over real sockets: what is kept open, and what each way to break off means.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use sea_mq_dispatch::{Answer, Handler, Signer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -131,6 +134,31 @@ async fn calls_at_the_same_time_have_a_connection_each() {
     };
     let (left, right, _sockets) = tokio::join!(call(&handler), call(&handler), serving);
     assert_eq!((status(&left), status(&right)), (200, 200));
+}
+
+#[tokio::test]
+async fn there_are_no_more_connections_than_calls_at_the_same_time() {
+    const AT_ONCE: usize = 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let handler = handler(&format!("http://{}", listener.local_addr().unwrap()));
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&accepted);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            seen.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                while request(&mut socket).await.is_some() {
+                    socket.write_all(OK).await.unwrap();
+                }
+            });
+        }
+    });
+    // In one task, as dispatch has them.
+    let calls = futures::stream::iter(0..2000).map(|_| call(&handler)).buffer_unordered(AT_ONCE);
+    let answers: Vec<u16> = calls.map(|answer| status(&answer)).collect().await;
+    assert!(answers.len() == 2000 && answers.iter().all(|code| *code == 200));
+    let connections = accepted.load(Ordering::Relaxed);
+    assert!(connections <= AT_ONCE, "{connections} connections");
 }
 
 #[tokio::test]

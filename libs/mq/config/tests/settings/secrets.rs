@@ -47,6 +47,8 @@ fn what_is_wrong_is_said_without_the_secret() {
         (&[("NATS_CREDS_FILE", no_creds)], "no NATS credentials"),
         (&[("NATS_PASSWORD", "hunter2")], "needs NATS_USER"),
         (&[("NATS_AUTH_TOKEN", "hunter2"), ("NATS_CREDS", CREDS)], "only one way"),
+        (&[("HANDLER_SECRET", "whsec_hunter2")], "24 to 64"),
+        (&[("HANDLER_SECRET_FILE", no_creds)], "24 to 64"),
         (&[("NATS_URL", "nats://sea:hunter2@127.0.0.1:4222")], "must not hold a user"),
         (&[("DB_URL", "postgres://w:hun#ter2hunter2@h/d")], "DB_URL"),
     ] {
@@ -64,4 +66,19 @@ fn listing_and_debug_show_no_secret() {
         assert!(shown.contains("***"), "{shown}");
     }
     assert!(settings.describe().contains("db_url = \"postgres://sea_worker:***@127.0.0.1:5432/sea_db\""));
+}
+
+#[test]
+fn calls_are_signed_with_every_key_that_is_said() {
+    let first = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let second = "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhpcyBoYW5kbGVy";
+    let both = file(&format!("{first} {second}\n"));
+    let settings = with(&[("HANDLER_SECRET_FILE", both.path().to_str().unwrap())]).unwrap();
+    assert_eq!(settings.signing_keys.expose().iter().map(Vec::len).collect::<Vec<_>>(), [24, 30]);
+    for shown in [settings.describe(), format!("{settings:?}")] {
+        assert!(!shown.contains("MfKQ9r8G") && !shown.contains("bm90IHRo"), "{shown}");
+    }
+    assert!(settings.describe().contains("handler_secret = \"***\""));
+    assert!(with(&[]).unwrap().signing_keys.expose().is_empty());
+    assert!(with(&[("HANDLER_SECRET", &format!("{first} hunter2"))]).is_err(), "one of them is none");
 }
