@@ -13,13 +13,16 @@ export function keysOf(secrets: readonly string[]): Buffer[] {
 
 /**
  * The secrets that the environment names: HANDLER_SECRET, several apart by spaces, or the same in the file
- * HANDLER_SECRET_FILE. None when neither is set; throws TypeError when both are, or the file has none.
+ * HANDLER_SECRET_FILE. None when neither is set; throws TypeError when both are, or the one that is has none.
  */
 export function secretsFrom(environment: Readonly<Record<string, string | undefined>>): string[] {
-  const text = environment["HANDLER_SECRET"]?.trim() ?? "";
-  const file = environment["HANDLER_SECRET_FILE"]?.trim() ?? "";
+  const text = environment["HANDLER_SECRET"] ?? "";
+  const file = environment["HANDLER_SECRET_FILE"] ?? "";
   if (text !== "" && file !== "") throw new TypeError("set either HANDLER_SECRET or HANDLER_SECRET_FILE, not both");
-  return file === "" ? wordsOf(text) : secretsIn(file);
+  const secrets = file === "" ? wordsOf(text) : secretsIn(file);
+  // Set, and yet nothing would be asked for: a handler that takes everybody's calls by mistake.
+  if (text !== "" && secrets.length === 0) throw new TypeError("HANDLER_SECRET: holds no secret");
+  return secrets;
 }
 
 function secretsIn(file: string): string[] {

@@ -63,7 +63,8 @@ test("secrets of the environment", async () => {
   const file = join(folder, "secret");
   await writeFile(file, "whsec_a\nwhsec_b\n");
   assert.deepEqual(secretsFrom({}), []);
-  assert.deepEqual(secretsFrom({ HANDLER_SECRET: " ", HANDLER_SECRET_FILE: "" }), []);
+  assert.deepEqual(secretsFrom({ HANDLER_SECRET: "", HANDLER_SECRET_FILE: "" }), []);
+  assert.throws(() => secretsFrom({ HANDLER_SECRET: " " }), /holds no secret/);
   assert.deepEqual(secretsFrom({ HANDLER_SECRET: "whsec_a  whsec_b" }), ["whsec_a", "whsec_b"]);
   assert.deepEqual(secretsFrom({ HANDLER_SECRET_FILE: file }), ["whsec_a", "whsec_b"]);
   assert.throws(() => secretsFrom({ HANDLER_SECRET: "whsec_a", HANDLER_SECRET_FILE: file }), /not both/);
