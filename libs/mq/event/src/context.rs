@@ -25,7 +25,7 @@ impl ContextName {
         if text.len() <= MAX_LEN && is_lower_snake(text) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ContextNameError { given: text.to_owned() })
+            Err(ContextNameError { given: shown(text) })
         }
     }
 
@@ -71,6 +71,14 @@ pub(crate) fn is_lower_snake(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_lowercase())
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// The beginning of a text that was refused, without control characters: it goes into logs.
+pub(crate) fn shown(text: &str) -> String {
+    const CHARS: usize = 60;
+    let cut = text.char_indices().nth(CHARS);
+    let (kept, dots) = cut.map_or((text, ""), |(end, _)| (&text[..end], "…"));
+    format!("{}{dots}", kept.escape_debug())
 }
 
 #[cfg(test)]

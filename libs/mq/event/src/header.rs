@@ -33,5 +33,9 @@ pub const DLQ_STREAM: &str = "X-Dlq-Stream";
 pub const DLQ_STREAM_SEQ: &str = "X-Dlq-Stream-Seq";
 /// When the consumer gave up: RFC 3339, UTC.
 pub const DLQ_FAILED_AT: &str = "X-Dlq-Failed-At";
+/// The event's own subject, when no letter can have it: at most 1 KiB, no control characters.
+pub const DLQ_SUBJECT: &str = "X-Dlq-Subject";
+/// What of the event the letter does not carry: `body`, names of headers; at most 1 KiB.
+pub const DLQ_LEFT_OUT: &str = "X-Dlq-Left-Out";
 /// The event's own id; without a usable one, a UUIDv5 of stream and sequence.
 pub const EVENT_ID: &str = "X-Event-Id";

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::context::{ContextName, is_lower_snake};
+use crate::context::{ContextName, is_lower_snake, shown};
 
 /// Longest subject in bytes.
 const MAX_LEN: usize = 200;
@@ -28,7 +28,7 @@ impl Subject {
     /// # Errors
     /// [`SubjectError`] when the text does not follow the grammar.
     pub fn parse(text: &str) -> Result<Self, SubjectError> {
-        Self::try_parse(text).ok_or_else(|| SubjectError { given: text.to_owned() })
+        Self::try_parse(text).ok_or_else(|| SubjectError { given: shown(text) })
     }
 
     fn try_parse(text: &str) -> Option<Self> {
