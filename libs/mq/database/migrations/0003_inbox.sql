@@ -111,7 +111,8 @@ AS $$
 $$;
 
 -- Marks the message processed in the caller's transaction, or raises: MQ101 when the attempt is no
--- longer the current one, MQ102 when there is no such message, MQ103 when it is processed already.
+-- longer the current one, MQ102 when there is no such message, MQ103 when it is processed already, MQ104
+-- when this very transaction has marked it: rolling that back and answering 409 would lose the effects.
 -- To be called last: it locks the row until the caller commits.
 CREATE FUNCTION inbox_complete(message_id uuid, consumer text, fence bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -124,6 +125,8 @@ DECLARE
     the_fence    ALIAS FOR $3;
     found_state  text;
     found_fence  bigint;
+    found_xmin   bigint;
+    own          bigint;
     marked       integer := 0;
 BEGIN
     IF current_setting('transaction_isolation') = 'read committed' THEN
@@ -148,12 +151,25 @@ BEGIN
     IF marked = 1 THEN
         RETURN;
     END IF;
-    SELECT m.state, m.fence INTO found_state, found_fence FROM inbox_messages m
+    SELECT m.state, m.fence, m.xmin::text::bigint INTO found_state, found_fence, found_xmin FROM inbox_messages m
     WHERE m.message_id = the_message AND m.consumer = the_consumer;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'inbox: no message % for %', the_message, the_consumer
             USING ERRCODE = 'MQ102', HINT = 'Roll back and answer 503.';
     ELSIF found_state = 'processed' THEN
+        -- A row that is seen and whose writer has not ended is this transaction's own, or a savepoint's in it.
+        own := pg_current_xact_id()::text::bigint;
+        BEGIN
+            IF pg_xact_status((own - own % 4294967296 + found_xmin)::text::xid8) = 'in progress' THEN
+                found_state := 'marked here';
+            END IF;
+        EXCEPTION WHEN invalid_parameter_value THEN
+            NULL; -- Of an earlier round of the counter: long committed.
+        END;
+        IF found_state = 'marked here' THEN
+            RAISE EXCEPTION 'inbox: message % for % is marked twice in one transaction', the_message, the_consumer
+                USING ERRCODE = 'MQ104', HINT = 'Call inbox_complete once. Roll back and answer 500.';
+        END IF;
         RAISE EXCEPTION 'inbox: message % for % is processed already', the_message, the_consumer
             USING ERRCODE = 'MQ103', HINT = 'Roll back and answer 409.';
     END IF;

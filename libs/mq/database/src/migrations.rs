@@ -38,8 +38,36 @@ impl EmbeddedMigration {
 
 /// The migrations that this program holds, oldest first.
 #[must_use]
+#[cfg(not(debug_assertions))]
 pub fn embedded_migrations() -> &'static [EmbeddedMigration] {
     EMBEDDED
+}
+
+/// The migrations that this program holds, oldest first. In a build with debug assertions a test may give
+/// it further ones, as a later version would have: the files of the folder that the environment variable
+/// `SEA_MQ_LATER_MIGRATIONS` names, in the order of their names.
+#[must_use]
+#[cfg(debug_assertions)]
+pub fn embedded_migrations() -> &'static [EmbeddedMigration] {
+    static WITH_LATER: std::sync::OnceLock<Vec<EmbeddedMigration>> = std::sync::OnceLock::new();
+    WITH_LATER.get_or_init(|| {
+        let later = std::env::var_os("SEA_MQ_LATER_MIGRATIONS");
+        [EMBEDDED, &later.map(|folder| later_migrations(folder.as_ref())).unwrap_or_default()].concat()
+    })
+}
+
+/// For as long as the program runs. What cannot be read is not there.
+#[cfg(debug_assertions)]
+fn later_migrations(folder: &std::path::Path) -> Vec<EmbeddedMigration> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<std::path::PathBuf> = files.map(|entry| entry.path()).collect();
+    files.sort();
+    let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    let first = EMBEDDED.len() as i64 + 1;
+    (first..)
+        .zip(texts)
+        .map(|(version, text)| EmbeddedMigration { version, name: "later", sql: text.leak() })
+        .collect()
 }
 
 #[cfg(test)]

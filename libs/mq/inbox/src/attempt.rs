@@ -58,7 +58,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: the attempts may or may not have been started.
     pub async fn start(&self, instance: Uuid, messages: &[Uuid]) -> Result<Vec<Attempt>, InboxError> {
-        failpoint!("inbox.start.before");
+        failpoint!("inbox.start.before", crate::lost("start attempts"));
         let attempts = self
             .ask("start attempts", async |connection| {
                 let rows = sqlx::query(START)
@@ -71,7 +71,7 @@ impl Inbox {
                 rows.iter().map(read_attempt).collect()
             })
             .await?;
-        failpoint!("inbox.start.after");
+        failpoint!("inbox.start.after", crate::lost("start attempts"));
         Ok(attempts)
     }
 }

@@ -75,7 +75,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: it stays dying, and its letter will be sent again under the same id.
     pub async fn mark_dead(&self, message_id: Uuid, fence: i64, hold: bool) -> Result<bool, InboxError> {
-        failpoint!("inbox.dead.before");
+        failpoint!("inbox.dead.before", crate::lost("mark a message dead"));
         let done = self
             .ask("mark a message dead", async |connection| {
                 sqlx::query(
@@ -92,7 +92,7 @@ impl Inbox {
                 .await
             })
             .await?;
-        failpoint!("inbox.dead.after");
+        failpoint!("inbox.dead.after", crate::lost("mark a message dead"));
         Ok(done.rows_affected() == 1)
     }
 

@@ -76,6 +76,12 @@ impl InboxError {
     }
 }
 
+/// What a broken connection gives: for failpoints.
+#[cfg(debug_assertions)]
+pub(crate) fn lost(action: &'static str) -> InboxError {
+    InboxError::Database { action, source: sqlx::Error::Io(sea_mq_failpoint::lost_connection()) }
+}
+
 /// One consumer's inbox (worker role). A consumer is a durable's name.
 #[derive(Clone, Debug)]
 pub struct Inbox {

@@ -56,7 +56,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: they may stay ready; the same may be said again.
     pub async fn put_behind(&self, instance: Uuid, messages: &[Uuid]) -> Result<(), InboxError> {
-        failpoint!("inbox.put_behind.before");
+        failpoint!("inbox.put_behind.before", crate::lost("put messages behind their aggregate's head"));
         self.ask("put messages behind their aggregate's head", async |connection| {
             sqlx::query(PUT_BEHIND)
                 .bind(instance)
@@ -67,7 +67,7 @@ impl Inbox {
                 .await
         })
         .await?;
-        failpoint!("inbox.put_behind.after");
+        failpoint!("inbox.put_behind.after", crate::lost("put messages behind their aggregate's head"));
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: they may stay as they are; the same may be said again.
     pub async fn defer(&self, instance: Uuid, messages: &[Uuid], delay: Duration) -> Result<(), InboxError> {
-        failpoint!("inbox.defer.before");
+        failpoint!("inbox.defer.before", crate::lost("defer messages"));
         self.ask("defer messages", async |connection| {
             sqlx::query(DEFER)
                 .bind(instance)
@@ -88,7 +88,7 @@ impl Inbox {
                 .await
         })
         .await?;
-        failpoint!("inbox.defer.after");
+        failpoint!("inbox.defer.after", crate::lost("defer messages"));
         Ok(())
     }
 
@@ -103,7 +103,7 @@ impl Inbox {
         event_type: Option<&str>,
         limit: i64,
     ) -> Result<bool, InboxError> {
-        failpoint!("inbox.recall.before");
+        failpoint!("inbox.recall.before", crate::lost("recall deferred messages"));
         let done = self
             .ask("recall deferred messages", async |connection| {
                 sqlx::query(RECALL)
@@ -116,7 +116,7 @@ impl Inbox {
                     .await
             })
             .await?;
-        failpoint!("inbox.recall.after");
+        failpoint!("inbox.recall.after", crate::lost("recall deferred messages"));
         Ok(i64::try_from(done.rows_affected()).is_ok_and(|recalled| recalled >= limit))
     }
 }

@@ -124,7 +124,7 @@ impl Inbox {
     /// [`InboxError::Database`]: nothing was written, as far as this process can know; recording
     /// the same group again is harmless. [`InboxError::refuses_data`] tells when to split it.
     pub async fn record(&self, ingest: &Ingest, group: &[Arrival]) -> Result<Recorded, InboxError> {
-        failpoint!("inbox.record.before");
+        failpoint!("inbox.record.before", crate::lost("record a group"));
         let mut seen = HashSet::with_capacity(group.len());
         let group: Vec<&Arrival> = group.iter().filter(|a| seen.insert(a.message_id)).collect();
         let group = group.as_slice();
@@ -156,7 +156,7 @@ impl Inbox {
                 read_recorded(&rows)
             })
             .await?;
-        failpoint!("inbox.record.after");
+        failpoint!("inbox.record.after", crate::lost("record a group"));
         Ok(recorded)
     }
 }

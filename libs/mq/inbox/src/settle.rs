@@ -140,7 +140,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: nothing is known to be written; the same may be said again.
     pub async fn settle_processed(&self, done: &[Processed]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
-        failpoint!("inbox.processed.before");
+        failpoint!("inbox.processed.before", crate::lost("mark messages processed"));
         let ids: Vec<Uuid> = done.iter().map(|d| d.message_id).collect();
         let settled = self
             .ask("mark messages processed", async |connection| {
@@ -149,7 +149,7 @@ impl Inbox {
                 read_settled(&rows)
             })
             .await?;
-        failpoint!("inbox.processed.after");
+        failpoint!("inbox.processed.after", crate::lost("mark messages processed"));
         Ok(settled)
     }
 
@@ -158,7 +158,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: as above.
     pub async fn settle_retry(&self, failed: &[Retry]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
-        failpoint!("inbox.retry.before");
+        failpoint!("inbox.retry.before", crate::lost("let messages wait"));
         let settled = self
             .ask("let messages wait", async |connection| {
                 let rows = sqlx::query(RETRY)
@@ -174,7 +174,7 @@ impl Inbox {
                 read_settled(&rows)
             })
             .await?;
-        failpoint!("inbox.retry.after");
+        failpoint!("inbox.retry.after", crate::lost("let messages wait"));
         Ok(settled)
     }
 
@@ -183,7 +183,7 @@ impl Inbox {
     /// # Errors
     /// [`InboxError::Database`]: as above.
     pub async fn settle_given_up(&self, given_up: &[GivenUp]) -> Result<Vec<(Uuid, Settled)>, InboxError> {
-        failpoint!("inbox.give_up.before");
+        failpoint!("inbox.give_up.before", crate::lost("give messages up"));
         let settled = self
             .ask("give messages up", async |connection| {
                 let rows = sqlx::query(GIVE_UP)
@@ -197,7 +197,7 @@ impl Inbox {
                 read_settled(&rows)
             })
             .await?;
-        failpoint!("inbox.give_up.after");
+        failpoint!("inbox.give_up.after", crate::lost("give messages up"));
         Ok(settled)
     }
 }

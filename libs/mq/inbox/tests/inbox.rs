@@ -1,6 +1,8 @@
 //! The inbox as the worker meets it, against a real Postgres.
 #![allow(clippy::unwrap_used)]
 
+#[path = "inbox/bad_input.rs"]
+mod bad_input;
 #[path = "inbox/cost.rs"]
 mod cost;
 #[path = "inbox/dying.rs"]

@@ -89,6 +89,12 @@ impl From<Unanswered> for LeaseError {
     }
 }
 
+/// What a broken connection gives: for failpoints.
+#[cfg(debug_assertions)]
+fn lost() -> LeaseError {
+    LeaseError::Database(sqlx::Error::Io(sea_mq_failpoint::lost_connection()))
+}
+
 /// This instance's membership and leases in its context's database.
 #[derive(Debug)]
 pub struct Registry {
@@ -163,7 +169,7 @@ impl Registry {
     /// # Errors
     /// [`LeaseError::Database`]; the lanes are then free after the time to live.
     pub async fn leave(&mut self) -> Result<(), LeaseError> {
-        failpoint!("lease.leave.before");
+        failpoint!("lease.leave.before", lost());
         let instance = self.instance.take();
         ask(&self.pool, async |connection| {
             sqlx::query("DELETE FROM mq_instances WHERE id = $1").bind(instance).execute(connection).await
@@ -174,7 +180,7 @@ impl Registry {
 
     /// Frees these lanes of a role, or all of them, as far as they are its own.
     async fn hand_back(&self, role: &str, lanes: Option<&[i16]>) -> Result<Vec<i16>, LeaseError> {
-        failpoint!("lease.release.before");
+        failpoint!("lease.release.before", lost());
         let mut freed: Vec<i16> = ask(&self.pool, async |connection| {
             sqlx::query_scalar(
                 "UPDATE mq_leases SET holder = NULL
@@ -188,14 +194,14 @@ impl Registry {
             .await
         })
         .await?;
-        failpoint!("lease.release.after");
+        failpoint!("lease.release.after", lost());
         freed.sort_unstable();
         Ok(freed)
     }
 
     /// True when the life goes on; false when it had expired, whether or not it was buried yet.
     async fn renew(&self, instance: Uuid) -> Result<bool, LeaseError> {
-        failpoint!("lease.renew.before");
+        failpoint!("lease.renew.before", lost());
         let renewed = ask(&self.pool, async |connection| {
             sqlx::query(
                 "UPDATE mq_instances SET expires_at = clock_timestamp() + ttl, roles = $2
@@ -308,7 +314,7 @@ impl Registry {
     }
 
     async fn take_free(&self, instance: Uuid, role: &Role, share: usize) -> Result<(), LeaseError> {
-        failpoint!("lease.take.before");
+        failpoint!("lease.take.before", lost());
         // SKIP LOCKED: two instances that look at the same moment take different lanes.
         ask(&self.pool, async |connection| {
             sqlx::query(
@@ -329,7 +335,7 @@ impl Registry {
             .await
         })
         .await?;
-        failpoint!("lease.take.after");
+        failpoint!("lease.take.after", lost());
         Ok(())
     }
 

@@ -99,6 +99,40 @@ async fn complete_marks_once_and_raises_otherwise_at_every_level() {
 }
 
 #[tokio::test]
+async fn a_mark_of_the_same_transaction_is_told_from_that_of_another() {
+    let context = Context::new().await;
+    let (mut app, mut worker) = (context.app().await, context.worker().await);
+    for level in LEVELS {
+        for (before, after) in
+            [("", ""), ("SAVEPOINT a", "RELEASE a"), ("SAVEPOINT a; SAVEPOINT b", "RELEASE b")]
+        {
+            let id = recorded(&mut worker, "running").await;
+            run(&mut app, &format!("BEGIN ISOLATION LEVEL {level}; {before}")).await.unwrap();
+            assert_eq!(outcome(&mut app, &complete(id, 1)).await, "ok");
+            run(&mut app, after).await.unwrap();
+            assert_eq!(outcome(&mut app, &complete(id, 1)).await, "MQ104", "{level} {before}");
+            run(&mut app, "ROLLBACK; BEGIN").await.unwrap();
+            assert_eq!(outcome(&mut app, &complete(id, 1)).await, "ok", "the mark was rolled back");
+            run(&mut app, "COMMIT; BEGIN").await.unwrap();
+            // A transaction number of its own does not make it the writer.
+            run(&mut app, "SELECT pg_current_xact_id()").await.unwrap();
+            assert_eq!(outcome(&mut app, &complete(id, 1)).await, "MQ103", "{level} {before}");
+            run(&mut app, "ROLLBACK").await.unwrap();
+        }
+        let id = recorded(&mut worker, "running").await;
+        run(&mut app, &format!("BEGIN ISOLATION LEVEL {level}; SAVEPOINT a")).await.unwrap();
+        assert_eq!(outcome(&mut app, &complete(id, 1)).await, "ok");
+        run(&mut app, "ROLLBACK TO a").await.unwrap();
+        assert_eq!(
+            outcome(&mut app, &complete(id, 1)).await,
+            "ok",
+            "{level}: its mark went with the savepoint"
+        );
+        run(&mut app, "ROLLBACK").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_zombie_that_completes_late_undoes_its_effects() {
     let context = Context::new().await;
     let (mut zombie, mut worker) = (context.app().await, context.worker().await);
