@@ -59,7 +59,8 @@ pub struct Claimed {
     pub causation_id: Option<Uuid>,
     /// W3C traceparent, or a bare trace id.
     pub trace_id: Option<String>,
-    /// From when on it ages: its schedule, or its recording.
+    /// From when on it ages: its schedule, or its recording; of a published row, when it was
+    /// published.
     pub since: OffsetDateTime,
     /// Its lane.
     pub lane: i16,
@@ -213,7 +214,7 @@ fn read_news(rows: &[PgRow]) -> Result<News, sqlx::Error> {
     Ok(News { snapshot: first.try_get(0)?, lanes })
 }
 
-fn read_claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
+pub(crate) fn read_claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
     Ok(Claimed {
         id: row.try_get(0)?,
         subject: row.try_get(1)?,

@@ -15,7 +15,9 @@
 mod answer;
 mod claim;
 mod emit;
+mod message;
 mod position;
+mod replay;
 mod retry;
 mod schedule;
 mod settle;
@@ -24,6 +26,7 @@ mod stats;
 pub use claim::{Claim, Claimed, Cursor, News};
 pub use emit::{NewEvent, emit};
 pub use position::Position;
+pub use replay::{PublishedQuery, PublishedRow};
 pub use retry::Parked;
 pub use settle::Published;
 pub use stats::Backlog;
@@ -58,6 +61,12 @@ pub enum OutboxError {
         /// How long was waited.
         within: Duration,
     },
+}
+
+/// What a broken connection gives: for failpoints.
+#[cfg(debug_assertions)]
+pub(crate) fn lost(action: &'static str) -> OutboxError {
+    OutboxError::Database { action, source: sqlx::Error::Io(sea_mq_failpoint::lost_connection()) }
 }
 
 /// One context's outbox, as the publisher sees it (worker role).

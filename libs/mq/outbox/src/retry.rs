@@ -64,7 +64,7 @@ impl Outbox {
             .execute(&mut *transaction)
             .await?
             .rows_affected();
-            failpoint!("outbox.retry.between");
+            failpoint!("outbox.retry.between", sqlx::Error::Io(sea_mq_failpoint::lost_connection()));
             let held = if head == 0 { 0 } else { release_unheld(&mut transaction).await? };
             transaction.commit().await?;
             Ok(head + held)

@@ -9,7 +9,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`]: they stay scheduled.
     pub async fn promote_due(&self, lanes: &[i16], limit: i64) -> Result<u64, OutboxError> {
-        failpoint!("outbox.promote.before");
+        failpoint!("outbox.promote.before", crate::lost("promote scheduled rows"));
         // A new sequence: its place in the order is now, not when it was planned.
         let promoted = self
             .ask("promote scheduled rows", async |connection| {
@@ -32,7 +32,7 @@ impl Outbox {
                 Ok(done.rows_affected())
             })
             .await?;
-        failpoint!("outbox.promote.after");
+        failpoint!("outbox.promote.after", crate::lost("promote scheduled rows"));
         Ok(promoted)
     }
 }

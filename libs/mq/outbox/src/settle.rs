@@ -34,7 +34,7 @@ impl Outbox {
         incarnation: OffsetDateTime,
         rows: &[Published],
     ) -> Result<u64, OutboxError> {
-        failpoint!("outbox.mark.before");
+        failpoint!("outbox.mark.before", crate::lost("mark rows published"));
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let seqs: Vec<i64> = rows.iter().map(|row| row.stream_seq).collect();
         let attempts: Vec<i32> = rows.iter().map(|row| row.attempts).collect();
@@ -59,7 +59,7 @@ impl Outbox {
                 Ok(done.rows_affected())
             })
             .await?;
-        failpoint!("outbox.mark.after");
+        failpoint!("outbox.mark.after", crate::lost("mark rows published"));
         Ok(marked)
     }
 
@@ -68,7 +68,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`]: the row stays ready.
     pub async fn park(&self, id: Uuid, attempts: i32, error: &str) -> Result<(), OutboxError> {
-        failpoint!("outbox.park.before");
+        failpoint!("outbox.park.before", crate::lost("park a row"));
         self.ask("park a row", async |connection| {
             sqlx::query(
                 "UPDATE outbox_events
@@ -82,7 +82,7 @@ impl Outbox {
             .await
         })
         .await?;
-        failpoint!("outbox.park.after");
+        failpoint!("outbox.park.after", crate::lost("park a row"));
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxError::Database`]: the rows stay ready.
     pub async fn hold(&self, ids: &[Uuid]) -> Result<(), OutboxError> {
-        failpoint!("outbox.hold.before");
+        failpoint!("outbox.hold.before", crate::lost("hold the rows behind a parked one"));
         // Locking the parked row decides the race with its retry: either it is seen parked, and the
         // retry then finds these rows held; or it is not, and they come up again as late rows.
         self.ask("hold the rows behind a parked one", async |connection| { sqlx::query(
@@ -118,7 +118,7 @@ impl Outbox {
         .bind(ids)
         .execute(connection)
         .await }).await?;
-        failpoint!("outbox.hold.after");
+        failpoint!("outbox.hold.after", crate::lost("hold the rows behind a parked one"));
         Ok(())
     }
 }

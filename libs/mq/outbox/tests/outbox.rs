@@ -11,6 +11,8 @@ mod late;
 mod parking;
 #[path = "outbox/publisher.rs"]
 mod publisher;
+#[path = "outbox/replaying.rs"]
+mod replaying;
 #[path = "outbox/scheduling.rs"]
 mod scheduling;
 #[path = "outbox/stats.rs"]

@@ -43,6 +43,10 @@ impl Context {
         PgConnection::connect(&self.provisioned.urls.app).await.unwrap()
     }
 
+    pub async fn app_pool(&self) -> PgPool {
+        PgPool::connect(&self.provisioned.urls.app).await.unwrap()
+    }
+
     pub async fn worker(&self) -> PgConnection {
         PgConnection::connect(&self.provisioned.urls.worker).await.unwrap()
     }
