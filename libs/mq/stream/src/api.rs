@@ -16,6 +16,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Error numbers of JetStream (`server/errors.json`) that mean something here.
 pub(crate) mod code {
     pub(crate) const CONSUMER_NOT_FOUND: u16 = 10014;
+    pub(crate) const NO_MESSAGE_FOUND: u16 = 10037;
     pub(crate) const STREAM_NOT_FOUND: u16 = 10059;
     pub(crate) const INSUFFICIENT_RESOURCES: u16 = 10023;
     pub(crate) const STORAGE_EXCEEDED: u16 = 10047;

@@ -69,7 +69,7 @@ impl Broker {
         let subscriber = client.subscribe(replies.wildcard()).await.map_err(|error| {
             StreamError::Unsendable { doing: "connecting".to_owned(), reason: error.to_string() }
         })?;
-        let reader = tokio::spawn(read_replies(subscriber, Arc::clone(&replies)));
+        let reader = tokio::spawn(read_replies(subscriber, Arc::clone(&replies), Arc::clone(&state)));
         let api_prefix = api_prefix(settings.domain.as_deref());
         let ack_timeout = settings.ack_timeout;
         let blamed = Blamed::default();
@@ -166,10 +166,16 @@ pub(crate) fn api_prefix(domain: Option<&str>) -> String {
     domain.map_or_else(|| "$JS.API".to_owned(), |domain| format!("$JS.{domain}.API"))
 }
 
-/// Ends with the connection, or when the last broker is dropped.
-async fn read_replies(mut subscriber: Subscriber, replies: Arc<Replies>) {
+/// Ends with the client's background, or when the last broker is dropped.
+async fn read_replies(
+    mut subscriber: Subscriber,
+    replies: Arc<Replies>,
+    state: Arc<watch::Sender<BrokerState>>,
+) {
     while let Some(message) = subscriber.next().await {
         replies.settle(message);
     }
     replies.lose();
+    // An end that the client chose is known already; of one by a panic nobody else tells.
+    state.send_if_modified(BrokerState::background_ended);
 }

@@ -1,15 +1,18 @@
+mod original;
+
 use bytes::Bytes;
 use sea_mq_event::{dead_letter_message_id, header};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use crate::publish::{Outgoing, is_reserved};
+use crate::publish::Outgoing;
+use original::{Original, bytes_of, sendable_subject};
 
-/// Longest `X-Dlq-Error`, in bytes.
+/// Longest `X-Dlq-Error`, and longest of the other texts that come from elsewhere, in bytes.
 const MAX_ERROR: usize = 1024;
-/// Start of every header that this letter writes itself.
-const OWN_PREFIX: &str = "x-dlq-";
+/// What the version line, the names of the broker's own headers and `X-Dlq-Left-Out` take at most, in bytes.
+const RESERVED: usize = 2048;
 
 /// An event that its consumer gave up, on its way to `{context}.dlq.{original subject}`.
 #[derive(Clone, Debug)]
@@ -43,20 +46,29 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// The message to publish: body and headers are the original's, and the letter's own added.
+    /// The message to publish, at most `max_payload` bytes with its headers: body and headers are the
+    /// original's, and the letter's own added.
     ///
     /// The server's own headers (`Nats-…`) of the original are left out: an expected sequence of
-    /// long ago would keep the letter from being stored. A header that cannot be sent is left out.
+    /// long ago would keep the letter from being stored. A header that cannot be sent is left out as
+    /// well, and so are the largest parts of an original that leaves no room for the letter's headers:
+    /// `X-Dlq-Left-Out` names them. A subject that no letter can have is made one that it can, and
+    /// `X-Dlq-Subject` says what it was. So a letter is never refused for what its original was.
     #[must_use]
-    pub fn into_outgoing(self) -> Outgoing {
-        let letter_headers = self.letter_headers();
-        let original = self.headers.into_iter().filter(|(name, value)| keeps(name, value));
-        Outgoing {
-            subject: format!("{}{}", self.prefix, self.subject),
-            message_id: dead_letter_message_id(self.event_id, &self.consumer, self.epoch),
-            headers: original.chain(letter_headers).collect(),
-            payload: self.body,
+    pub fn into_outgoing(self, max_payload: usize) -> Outgoing {
+        let mut own = self.letter_headers();
+        let message_id = dead_letter_message_id(self.event_id, &self.consumer, self.epoch);
+        let wanted = format!("{}{}", self.prefix, self.subject);
+        let subject = sendable_subject(&wanted);
+        if subject != wanted {
+            own.push((header::DLQ_SUBJECT.to_owned(), one_line(&self.subject)));
         }
+        let room = max_payload.saturating_sub(bytes_of(&own) + message_id.len() + RESERVED);
+        let Original { headers, body, left_out } = Original::taken(self.headers, self.body).within(room);
+        if !left_out.is_empty() {
+            own.push((header::DLQ_LEFT_OUT.to_owned(), one_line(&left_out.join(", "))));
+        }
+        Outgoing { subject, message_id, headers: headers.into_iter().chain(own).collect(), payload: body }
     }
 
     fn letter_headers(&self) -> Vec<(String, String)> {
@@ -73,14 +85,6 @@ impl DeadLetter {
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
-}
-
-/// True for a header of the original that the letter carries on.
-fn keeps(name: &str, value: &str) -> bool {
-    let written_anew = name.eq_ignore_ascii_case(header::EVENT_ID)
-        || name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
-    let sendable = !name.is_empty() && !value.contains(['\r', '\n', '\0']);
-    !is_reserved(name) && !written_anew && sendable
 }
 
 /// Control characters become spaces, and the text ends at 1 KiB on a whole character.
@@ -128,7 +132,7 @@ mod tests {
             failed_at: datetime!(2026-11-21 12:00 +02:00),
             epoch: 1,
         };
-        let out = letter.into_outgoing();
+        let out = letter.into_outgoing(1_048_576);
         assert_eq!(out.subject, "sea.dlq.vibespro.event.vibe_created.v1");
         assert_eq!(out.message_id, "00000000-0000-0000-0000-000000000001/sea__from_vibespro/1");
         assert_eq!(

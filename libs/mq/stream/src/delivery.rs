@@ -34,6 +34,15 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AckToken(pub(crate) String);
 
+impl AckToken {
+    /// Acknowledges a message that was delivered and could not be received. The server looks at the
+    /// sequence alone; what else a token says it knows better.
+    #[must_use]
+    pub fn of(stream: &str, durable: &str, stream_seq: u64) -> Self {
+        Self(format!("$JS.ACK.{stream}.{durable}.1.{stream_seq}.1.0.0"))
+    }
+}
+
 /// What a reply subject says about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {

@@ -159,6 +159,31 @@ pub enum StreamError {
     },
 }
 
+impl StreamError {
+    /// True for what passes by itself: a lost connection, an election, a reader that was disturbed.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Disconnected { .. }
+            | Self::Timeout { .. }
+            | Self::NoResponders { .. }
+            | Self::RangeDisturbed { .. } => true,
+            Self::Api { code, .. } => *code == 503,
+            Self::BadAddress { .. }
+            | Self::Unreachable { .. }
+            | Self::LoginRefused { .. }
+            | Self::Tls { .. }
+            | Self::Credentials { .. }
+            | Self::Denied { .. }
+            | Self::StreamMissing { .. }
+            | Self::ConsumerMissing { .. }
+            | Self::Unreadable { .. }
+            | Self::Unsendable { .. }
+            | Self::TopologyRefused { .. } => false,
+        }
+    }
+}
+
 /// Why a pull brought no messages.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {

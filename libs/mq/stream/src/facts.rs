@@ -99,6 +99,20 @@ impl StreamFacts {
         self.limit("num_replicas").unwrap_or(1)
     }
 
+    /// True when `filter` takes every subject that the stream listens on: every sequence was then a
+    /// message for whoever reads with this filter. False when that is not known, as with a mirror,
+    /// which listens on none.
+    #[must_use]
+    pub fn is_taken_whole_by(&self, filter: &str) -> bool {
+        let subjects = self.config.get("subjects").and_then(Value::as_array);
+        let fed_by_others = ["mirror", "sources", "subject_transform"];
+        let fed = fed_by_others.iter().any(|field| self.config.get(field).is_some_and(|it| !it.is_null()));
+        !fed && subjects.is_some_and(|subjects| {
+            !subjects.is_empty()
+                && subjects.iter().all(|subject| subject.as_str().is_some_and(|it| covers(filter, it)))
+        })
+    }
+
     /// A limit; 0 and negative mean none.
     fn limit(&self, field: &str) -> Option<u64> {
         self.config.get(field).and_then(Value::as_u64).filter(|limit| *limit > 0)
@@ -140,6 +154,19 @@ pub struct Position {
     pub stream_seq: u64,
 }
 
+/// True when everything that the pattern `inner` matches is matched by `outer` too.
+fn covers(outer: &str, inner: &str) -> bool {
+    let (mut outer, mut inner) = (outer.split('.'), inner.split('.'));
+    loop {
+        match (outer.next(), inner.next()) {
+            (None, None) | (Some(">"), Some(_)) => return true,
+            (Some("*"), Some(token)) if token != ">" => {}
+            (Some(want), Some(have)) if want == have => {}
+            (Some(_), Some(_)) | (Some(_), None) | (None, Some(_)) => return false,
+        }
+    }
+}
+
 /// The server writes the year 1 for "never", with offsets that not every parser likes.
 fn lenient_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
@@ -152,7 +179,36 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::time::Duration;
 
-    use super::{DurableFacts, StreamFacts};
+    use super::{DurableFacts, StreamFacts, covers};
+
+    #[test]
+    fn filters_that_take_all() {
+        for (outer, inner, all) in [
+            ("a.event.>", "a.event.>", true),
+            (">", "a.event.>", true),
+            ("a.>", "a.event.>", true),
+            ("a.event.>", "a.event.*", true),
+            ("a.*.x", "a.b.x", true),
+            ("a.event.x.v1", "a.event.>", false),
+            ("a.event.*", "a.event.>", false),
+            ("a.event.x.*", "a.event.>", false),
+            ("a.event.>", "a.event", false),
+            ("a.event.>", "b.event.>", false),
+        ] {
+            assert_eq!(covers(outer, inner), all, "{outer} {inner}");
+        }
+        let facts = |config: &str| {
+            let text = format!(r#"{{"created":"2026-11-21T10:00:00Z","state":{{}},"config":{config}}}"#);
+            serde_json::from_str::<StreamFacts>(&text).unwrap()
+        };
+        assert!(facts(r#"{"subjects":["a.event.>"]}"#).is_taken_whole_by("a.event.>"));
+        assert!(!facts(r#"{"subjects":["a.event.>","b.>"]}"#).is_taken_whole_by("a.event.>"));
+        for unknown in
+            [r#"{"mirror":{"name":"S"}}"#, "{}", r#"{"subjects":["a.>"],"sources":[{"name":"S"}]}"#]
+        {
+            assert!(!facts(unknown).is_taken_whole_by(">"), "{unknown}");
+        }
+    }
 
     #[test]
     fn stream_info_is_read() {

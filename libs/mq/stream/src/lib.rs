@@ -1,7 +1,8 @@
 //! The JetStream room: everything that the substrate says to NATS.
 //!
 //! Connection ([`Broker`]), publish with an awaited ack ([`Broker::publish`]), durable pull
-//! ([`Durable`]), the missing range of a stream ([`Broker::read_range`]), dead letters
+//! ([`Durable`]), the missing range of a stream ([`Broker::read_range`]), what a stream still holds
+//! ([`Broker::stored_ids`], [`Broker::holds`]), dead letters
 //! ([`DeadLetter`]), the declared topology ([`Topology`], [`plan`], [`apply`], [`verify`]) and the
 //! permissions that go with it ([`worker_permissions`]).
 //!
@@ -37,7 +38,7 @@ pub use outage::{OutageKind, PublishError};
 pub use permissions::{Permissions, provision_permissions, users_conf, worker_permissions};
 pub use publish::{Outgoing, Stored};
 pub use pull::Durable;
-pub use range::{Range, RangeMessage};
+pub use range::{Range, RangeMessage, StoredId, StoredIds, UnreadableMessage};
 pub use settings::{Auth, ConnectSettings, TlsFiles};
 pub use state::{BrokerState, Denial, DeniedAction, Link};
 pub use topology::{

@@ -1,8 +1,10 @@
 use std::fmt::Write as _;
 
+use sea_mq_event::ContextName;
+
 use crate::broker::api_prefix;
 use crate::range::GAP_SUFFIX;
-use crate::topology::ContextTopology;
+use crate::topology::{ContextTopology, SubscriptionTopology};
 
 /// The subjects that a NATS user may use; everything else is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +44,21 @@ pub fn worker_permissions(context: &ContextTopology, domain: Option<&str>) -> Pe
             format!("{api}.CONSUMER.MSG.NEXT.{stream}.{gap}"),
             format!("{api}.CONSUMER.DELETE.{stream}.{gap}"),
         ]);
+        // A single message is read by its place, whatever its subject: nobody's but one's own where the
+        // subscription takes the whole stream.
+        if takes_whole_stream(subscription) {
+            publish.push(format!("{api}.STREAM.MSG.GET.{stream}"));
+        }
     }
     let mut seen = std::collections::HashSet::new();
     publish.retain(|subject| seen.insert(subject.clone()));
     Permissions { publish, subscribe: vec![format!("_INBOX_{name}.>"), format!("sea-mq.{name}.>")] }
+}
+
+/// True when the filter is all that a context's event stream stores.
+fn takes_whole_stream(subscription: &SubscriptionTopology) -> bool {
+    let source = subscription.filter.strip_suffix(".event.>").and_then(|name| ContextName::parse(name).ok());
+    source.is_some_and(|source| source.event_stream() == subscription.stream)
 }
 
 /// What the provisioning user needs: JetStream's whole API, and no event.

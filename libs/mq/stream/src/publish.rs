@@ -112,9 +112,9 @@ impl Flight {
         if let Some(sending) = self.sending.take() {
             sending.await.map_err(|error| client_fault(&error))?;
         }
-        sea_mq_failpoint::failpoint!("stream.publish.sent");
+        sea_mq_failpoint::failpoint!("stream.publish.sent", Fault::Disconnected);
         let answer = self.ticket.answer().await;
-        sea_mq_failpoint::failpoint!("stream.publish.acked");
+        sea_mq_failpoint::failpoint!("stream.publish.acked", Fault::Disconnected);
         match answer {
             Answer::Reply(reply) => read_ack(&reply, stream),
             Answer::Denied(denial) => Err(Fault::Denied(denial.text)),
@@ -158,7 +158,7 @@ fn client_fault(error: &async_nats::PublishError) -> Fault {
 }
 
 /// A subject that a message can have: tokens without wildcards, white space or control characters.
-fn check_subject(subject: &str) -> Result<(), Fault> {
+pub(crate) fn check_subject(subject: &str) -> Result<(), Fault> {
     let token_is_bad =
         |token: &str| token.is_empty() || token.contains(['*', '>']) || token.contains(is_unprintable);
     if subject.split('.').any(token_is_bad) {
@@ -170,11 +170,15 @@ fn check_subject(subject: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_whitespace() || c.is_control()
 }
 
-fn headers(stream: &str, message_id: String, given: Vec<(String, String)>) -> Result<HeaderMap, Fault> {
+pub(crate) fn headers(
+    stream: &str,
+    message_id: String,
+    given: Vec<(String, String)>,
+) -> Result<HeaderMap, Fault> {
     let mut map = HeaderMap::new();
     append(&mut map, header::MESSAGE_ID, message_id)?;
     append(&mut map, EXPECTED_STREAM, stream.to_owned())?;

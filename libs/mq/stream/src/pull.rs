@@ -133,7 +133,7 @@ impl Durable {
             self.top_up(ask).await;
         }
         if !self.group.is_empty() {
-            sea_mq_failpoint::failpoint!("stream.pull.after");
+            sea_mq_failpoint::failpoint!("stream.pull.after", self.disconnected());
             return Ok(std::mem::take(&mut self.group));
         }
         match self.fault.take() {
@@ -156,7 +156,7 @@ impl Durable {
         if !self.broker.is_connected() {
             return Err(StreamError::Disconnected { doing: doing() });
         }
-        sea_mq_failpoint::failpoint!("stream.ack.before");
+        sea_mq_failpoint::failpoint!("stream.ack.before", StreamError::Disconnected { doing: doing() });
         let client = &self.broker.inner.client;
         for token in deliveries {
             // An empty body is a plain +ACK.
@@ -166,7 +166,7 @@ impl Durable {
                 .map_err(|error| StreamError::Unsendable { doing: doing(), reason: error.to_string() })?;
         }
         client.flush().await.map_err(|_| StreamError::Disconnected { doing: doing() })?;
-        sea_mq_failpoint::failpoint!("stream.ack.after");
+        sea_mq_failpoint::failpoint!("stream.ack.after", StreamError::Disconnected { doing: doing() });
         Ok(())
     }
 

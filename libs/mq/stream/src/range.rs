@@ -1,5 +1,8 @@
 mod consumer;
+mod header_block;
+mod ids;
 mod reader;
+mod singly;
 mod suspect;
 
 use bytes::Bytes;
@@ -9,7 +12,9 @@ use tokio::time::Instant;
 use crate::broker::Broker;
 use crate::error::StreamError;
 use consumer::ShortLived;
+pub use ids::{StoredId, StoredIds};
 use reader::Reader;
+pub use singly::UnreadableMessage;
 pub(crate) use suspect::Blamed;
 
 /// What the durable's name is followed by in the name of its short-lived reader.
@@ -40,6 +45,9 @@ pub struct RangeMessage {
     pub stream_seq: u64,
     /// When the stream stored it.
     pub published_at: OffsetDateTime,
+    /// Why the client library cannot read its header block, if so: `headers` is then what looks like
+    /// headers in it.
+    pub unreadable: Option<String>,
 }
 
 impl Broker {
@@ -48,12 +56,13 @@ impl Broker {
     ///
     /// `to_seq` must be a sequence that the stream has had. It does not touch the durable: a
     /// short-lived consumer `{durable}__gap`, pinned to the filter, reads without acks and is deleted
-    /// before and after.
+    /// before and after. What came together with a message that breaks the connection is read one by one.
     ///
     /// # Errors
     /// [`StreamError::StreamMissing`], [`StreamError::Denied`], [`StreamError::RangeDisturbed`] when
     /// another instance reads at the same time or the servers do not show the stream up to `to_seq`
-    /// (yet) or a message breaks the connection (it says which), or that JetStream did not answer.
+    /// (yet) or a message breaks the connection that this user may not read by itself (it says which), or
+    /// that JetStream did not answer.
     pub async fn read_range(
         &self,
         stream: &str,
@@ -63,11 +72,27 @@ impl Broker {
         to_seq: u64,
         limit: usize,
     ) -> Result<Range, StreamError> {
+        let consumer = ShortLived::new(self, stream, format!("{durable}{GAP_SUFFIX}"));
+        let range = self.read(&consumer, filter, from_seq, to_seq, limit).await?;
+        sea_mq_failpoint::failpoint!(
+            "stream.range.after",
+            StreamError::Disconnected { doing: format!("reading a part of {stream}") }
+        );
+        Ok(range)
+    }
+
+    async fn read(
+        &self,
+        consumer: &ShortLived<'_>,
+        filter: &str,
+        from_seq: u64,
+        to_seq: u64,
+        limit: usize,
+    ) -> Result<Range, StreamError> {
         if from_seq > to_seq || limit == 0 {
             return Ok(Range { messages: Vec::new(), complete: from_seq > to_seq });
         }
-        let consumer = ShortLived::new(self, stream, format!("{durable}{GAP_SUFFIX}"));
-        let from_seq = from_seq.max(1);
+        let (from_seq, stream) = (from_seq.max(1), consumer.stream());
         let blamed = self.inner.blamed.left_alone(stream, Instant::now());
         let blamed = blamed.filter(|bad| (from_seq..=to_seq).contains(bad));
         if blamed == Some(from_seq) {
@@ -75,11 +100,11 @@ impl Broker {
         }
         // What lies before it can be read.
         let to_seq = blamed.map_or(to_seq, |bad| bad - 1);
-        let mut reader = Reader::new(&consumer, from_seq, to_seq, limit);
+        let mut reader = Reader::new(consumer, from_seq, to_seq, limit);
         let result = reader.run(filter).await;
         // What is left behind ends by itself: no reason to fail.
         if let Err(error) = consumer.delete().await {
-            tracing::debug!(durable, %error, "the reader of a missing range was left behind");
+            tracing::debug!(stream, %error, "the reader of a range was left behind");
         }
         let mut range = result.map(|()| reader.into_range())?;
         if let Some(bad) = blamed {
@@ -89,7 +114,6 @@ impl Broker {
             }
             range.complete = false;
         }
-        sea_mq_failpoint::failpoint!("stream.range.after");
         Ok(range)
     }
 }

@@ -86,6 +86,16 @@ impl BrokerState {
         Self { link: Link::Connected { since: now }, connects: 1, denial: None, denials: 0 }
     }
 
+    /// The client's background is gone. False when its end was known already.
+    pub(crate) fn background_ended(&mut self) -> bool {
+        let is_news = !matches!(self.link, Link::Closed { .. });
+        if is_news {
+            let reason = "the NATS client panicked, as the lines above this one show; a stored message with a carriage return inside a header makes it do so each time that it is delivered. A worker that is started again dead-letters it, unless its subscription takes a part of the stream only: then find it behind the last recorded sequence and remove it with `nats stream rmm`";
+            self.link = Link::Closed { reason: reason.to_owned() };
+        }
+        is_news
+    }
+
     /// True while the servers can be talked to.
     #[must_use]
     pub fn is_connected(&self) -> bool {

@@ -1,8 +1,12 @@
 //! The JetStream room against real servers: each test has streams of its own.
 #![allow(clippy::unwrap_used)]
 
+#[path = "jetstream/bad_input.rs"]
+mod bad_input;
 #[path = "jetstream/connection.rs"]
 mod connection;
+#[path = "jetstream/ids.rs"]
+mod ids;
 #[path = "jetstream/permissions.rs"]
 mod permissions;
 #[path = "jetstream/publish.rs"]

@@ -76,11 +76,25 @@ pub(super) struct ShortLived<'a> {
     pub(super) broker: &'a Broker,
     stream: &'a str,
     name: String,
+    headers_only: bool,
 }
 
 impl<'a> ShortLived<'a> {
     pub(super) fn new(broker: &'a Broker, stream: &'a str, name: String) -> Self {
-        Self { broker, stream, name }
+        Self { broker, stream, name, headers_only: false }
+    }
+
+    /// It delivers headers, and no bodies.
+    pub(super) fn headers_only(self) -> Self {
+        Self { headers_only: true, ..self }
+    }
+
+    pub(super) fn delivers_bodies(&self) -> bool {
+        !self.headers_only
+    }
+
+    pub(super) fn stream(&self) -> &'a str {
+        self.stream
     }
 
     /// Asks the stream's leader for its end.
@@ -111,6 +125,7 @@ impl<'a> ShortLived<'a> {
             "inactive_threshold": INACTIVE.as_nanos() as u64,
             "num_replicas": 1,
             "mem_storage": true,
+            "headers_only": self.headers_only,
         });
         let body = json!({ "stream_name": self.stream, "config": config, "action": "create" });
         let created: Facts = self.broker.call(&verb, &body).await.map_err(|error| self.explain(error))?;
@@ -176,7 +191,8 @@ impl<'a> ShortLived<'a> {
     }
 
     pub(super) fn doing(&self) -> String {
-        format!("reading the missing range of stream {} through consumer {}", self.stream, self.name)
+        let what = if self.headers_only { "ids" } else { "missing range" };
+        format!("reading the {what} of stream {} through consumer {}", self.stream, self.name)
     }
 
     pub(super) fn unsendable(&self, reason: String) -> StreamError {

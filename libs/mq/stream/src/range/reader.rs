@@ -22,10 +22,11 @@ use crate::state::BrokerState;
 
 /// A page's requests end after this time; nothing has to be waited for in it.
 const PAGE_EXPIRES: Duration = Duration::from_secs(3);
-/// At most so many messages a page.
+/// At most so many messages a page, and where only headers come.
 const PAGE_MESSAGES: usize = 256;
+const PAGE_HEADERS: usize = 2048;
 /// Reading stops after the page that passes this many bytes.
-const RANGE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const RANGE_BYTES: usize = 8 * 1024 * 1024;
 /// How long a lost connection may take to be made again.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How often reading begins anew after its consumer was not there: another reader's doing, or a
@@ -115,7 +116,9 @@ impl<'a> Reader<'a> {
                 let before = (self.read.len(), self.bytes);
                 match self.read_pending(&mut inbox, &which, created.num_pending).await {
                     Ok(()) => {}
-                    Err(StreamError::Disconnected { .. }) => self.lost(&mut inbox, &which, before).await?,
+                    Err(StreamError::Disconnected { .. }) => {
+                        self.lost(&mut inbox, (&which, filter), before).await?;
+                    }
                     Err(StreamError::RangeDisturbed { .. }) if disturbances < DISTURBANCES => {
                         disturbances += 1;
                         self.rewind(before);
@@ -135,12 +138,13 @@ impl<'a> Reader<'a> {
         self.read.last().map_or(self.from_seq, |message| message.stream_seq + 1)
     }
 
-    /// The connection was lost while messages were to come: reads on over the next one, unless it is
-    /// always the same message that breaks it.
+    /// The connection was lost while messages were to come, and one of them may have broken it: what was
+    /// on the way is read one by one. Where that is denied, the others are read over the next connection,
+    /// until it is certain which one it is.
     async fn lost(
         &mut self,
         inbox: &mut Inbox,
-        which: &str,
+        (which, filter): (&str, &str),
         before: (usize, usize),
     ) -> Result<(), StreamError> {
         let (next, alone) = (self.next_seq(), self.losses.is_suspect(self.next_seq()));
@@ -158,10 +162,28 @@ impl<'a> Reader<'a> {
             }
             Err(error) => return Err(error),
         };
+        match self.read_singly(filter, delivered.stream_seq).await {
+            Err(StreamError::Denied { .. }) => {}
+            read => return read,
+        }
         // It was asked for alone: what was delivered last is it.
         if is_blamed && alone && delivered.stream_seq >= next {
             return Err(self.consumer.blame(delivered.stream_seq));
         }
+        Ok(())
+    }
+
+    async fn read_singly(&mut self, filter: &str, delivered: u64) -> Result<(), StreamError> {
+        let (next, upto) = (self.next_seq(), delivered.min(self.to_seq));
+        if upto < next {
+            return Ok(());
+        }
+        let (broker, stream) = (self.consumer.broker, self.consumer.stream());
+        let room = self.limit - self.read.len();
+        let range = broker.read_singly(stream, filter, next, upto, room).await?;
+        self.complete = range.complete && upto == self.to_seq;
+        self.bytes += range.messages.iter().map(|message| message.body.len()).sum::<usize>();
+        self.read.extend(range.messages);
         Ok(())
     }
 
@@ -202,7 +224,8 @@ impl<'a> Reader<'a> {
 
     /// Reads one page of what is pending, and says how much is pending behind it.
     async fn page(&mut self, inbox: &mut Inbox, which: &str, pending: u64) -> Result<u64, StreamError> {
-        let most = if self.losses.is_suspect(self.next_seq()) { 1 } else { PAGE_MESSAGES };
+        let page = if self.consumer.delivers_bodies() { PAGE_MESSAGES } else { PAGE_HEADERS };
+        let most = if self.losses.is_suspect(self.next_seq()) { 1 } else { page };
         let room = most.min(self.limit - self.read.len());
         let batch = usize::try_from(pending).map_or(room, |pending| room.min(pending));
         // A page must be able to hold the largest message.
@@ -284,6 +307,7 @@ impl<'a> Reader<'a> {
             body: message.payload,
             stream_seq: place.stream_seq,
             published_at: place.published_at,
+            unreadable: None,
         });
     }
 

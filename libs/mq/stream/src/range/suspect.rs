@@ -1,9 +1,5 @@
-//! Messages that break the connection.
-//!
-//! The client library closes the connection when a message's header block is not one: no
-//! `NATS/1.0` line, a line without a colon, a name that is not printable ASCII, or bytes that are not
-//! UTF-8. The servers check none of that, so a raw
-//! client can store such a message, and whoever is sent it loses the connection each time.
+//! Messages that break the connection, where the user may not read them one by one: they are found by
+//! asking for them alone, and named.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

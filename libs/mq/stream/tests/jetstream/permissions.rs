@@ -132,6 +132,7 @@ async fn each_user_may_do_its_work_and_no_more() {
         ("publish", true, "$JS.API.CONSUMER.MSG.NEXT.VIBESPRO_EVENTS.sea__from_vibespro__gap"),
         ("publish", true, "$JS.API.CONSUMER.INFO.VIBESPRO_EVENTS.sea__from_vibespro__gap"),
         ("publish", true, "$JS.API.CONSUMER.DELETE.VIBESPRO_EVENTS.sea__from_vibespro__gap"),
+        ("publish", true, "$JS.API.STREAM.MSG.GET.VIBESPRO_EVENTS"),
         ("subscribe", true, "_INBOX_sea.x.*"),
         ("subscribe", true, "sea-mq.sea.>"),
         // Another context's events, dead letters, control subjects and replies.
@@ -158,7 +159,8 @@ async fn each_user_may_do_its_work_and_no_more() {
         ("publish", false, "$JS.API.CONSUMER.CREATE.VIBESPRO_DLQ.sea__from_vibespro__gap.vibespro.dlq.>"),
         ("publish", false, "$JS.API.CONSUMER.DURABLE.CREATE.VIBESPRO_EVENTS.x"),
         ("publish", false, "$JS.API.CONSUMER.DELETE.VIBESPRO_EVENTS.sea__from_vibespro"),
-        ("publish", false, "$JS.API.STREAM.MSG.GET.VIBESPRO_EVENTS"),
+        ("publish", false, "$JS.API.STREAM.MSG.GET.VIBESPRO_DLQ"),
+        ("publish", false, "$JS.API.STREAM.MSG.GET.SEA_EVENTS"),
         ("publish", false, "$JS.API.DIRECT.GET.VIBESPRO_EVENTS"),
         ("publish", false, "$JS.API.STREAM.CREATE.X"),
         ("publish", false, "$JS.API.STREAM.UPDATE.SEA_EVENTS"),

@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use sea_mq_stack::{NatsCluster, NatsOptions};
-use sea_mq_stream::{Broker, Range, StreamError};
+use sea_mq_stack::{NatsCluster, NatsOptions, NatsUsers};
+use sea_mq_stream::{Auth, Broker, Range, StreamError};
 
 use crate::support::{Place, own_server, place, place_on, pull_all, settings};
 
@@ -59,7 +59,7 @@ async fn a_cluster_shows_its_end_as_well() {
 }
 
 /// Stores a message as no library would: with this header block.
-async fn store_raw(place: &Place, server: &NatsCluster, block: &[u8]) {
+pub(crate) async fn store_raw(place: &Place, server: &NatsCluster, block: &[u8]) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let url = server.client_urls().remove(0);
     let mut socket = tokio::net::TcpStream::connect(url.trim_start_matches("nats://")).await.unwrap();
@@ -76,43 +76,98 @@ async fn store_raw(place: &Place, server: &NatsCluster, block: &[u8]) {
     }
 }
 
+/// Header blocks over which the client library closes the connection.
+pub(crate) const BREAKING: [&[u8]; 6] = [
+    b"NATS/1.0\r\nno colon\r\n\r\n",
+    b"NATS/1.0\r\nX: \xff\r\n\r\n",
+    b"HTTP/1.1\r\nX-Test: yes\r\n\r\n",
+    b"\r\n\r\n",
+    b"NATS/1.0\r\nX Y: z\r\n\r\n",
+    b"NATS/1.0\r\n folded: 1\r\n\r\n",
+];
+
 #[tokio::test]
-async fn a_message_that_breaks_the_connection_is_named_and_publishing_goes_on() {
+async fn what_comes_with_a_message_that_breaks_the_connection_is_read_one_by_one() {
     let server = own_server(NatsOptions::nodes(1)).await;
-    let blocks: [&[u8]; 3] =
-        [b"NATS/1.0\r\nno colon\r\n\r\n", b"NATS/1.0\r\nX: \xff\r\n\r\n", b"HTTP/1.1\r\nX-Test: yes\r\n\r\n"];
-    for block in blocks {
+    for block in BREAKING {
+        let shown = block.escape_ascii();
         let place = place_on(&server, |config| config).await;
         place.publish("a", 1..=2).await;
         store_raw(&place, &server, block).await;
-        let other = Broker::connect(&settings(&server)).await.unwrap();
-        other.publish(&place.stream, place.outgoing("a", "4")).await.unwrap();
-        let subject = place.subject("a");
-        let read =
-            async |from: u64| place.broker.read_range(&place.stream, "d", &subject, from, 4, 100).await;
-        for _again in 0..2 {
-            let error = match read(1).await {
-                Ok(before) => {
-                    assert_eq!(
-                        (sequences(&before), before.complete),
-                        (vec![1, 2], false),
-                        "{}",
-                        block.escape_ascii()
-                    );
-                    read(3).await.unwrap_err()
-                }
-                Err(error) => error,
-            };
-            let why = format!("message 3 of stream {} breaks the connection", place.stream);
-            assert!(error.to_string().contains(&why), "{error}");
-        }
-        // The blamed message is left alone, so the same connection serves others.
-        let stored = place.broker.publish(&place.stream, place.outgoing("a", "5")).await.unwrap();
-        assert_eq!(stored.sequence, 5);
-        place.js.get_stream(&place.stream).await.unwrap().delete_message(3).await.unwrap();
-        let range = other.read_range(&place.stream, "d", &subject, 1, 4, 100).await.unwrap();
-        assert_eq!((sequences(&range), range.complete), (vec![1, 2, 4], true));
+        store_raw(&place, &server, block).await;
+        place.publish("b", 5..=5).await;
+        place.publish("a", 6..=6).await;
+        let range = read(&place, "a", 1, 6, 100).await;
+        assert_eq!((sequences(&range), range.complete), (vec![1, 2, 3, 4, 6], true), "{shown}");
+        let unreadable: Vec<bool> = range.messages.iter().map(|m| m.unreadable.is_some()).collect();
+        assert_eq!(unreadable, [false, false, true, true, false], "{shown}");
+        assert_eq!(
+            (range.messages[1].body.as_ref(), range.messages[2].body.as_ref()),
+            (&b"2"[..], &b"{}"[..])
+        );
+        assert_eq!(range.messages[1].message_id.as_deref(), Some("2"), "{shown}");
+        let part = read(&place, "a", 3, 6, 1).await;
+        assert_eq!((sequences(&part), part.complete), (vec![3], false), "{shown}");
+        let ids = place.broker.stored_ids(&place.stream, "ids", 1, 6, 100).await.unwrap();
+        assert_eq!((ids.ids.len(), ids.complete), (6, true), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn read_singly_is_as_read_by_a_consumer() {
+    let place = place().await;
+    place.publish("a", 1..=3).await;
+    place.publish("b", 4..=4).await;
+    place.publish("a", 5..=9).await;
+    place.js.get_stream(&place.stream).await.unwrap().delete_message(6).await.unwrap();
+    let subject = place.subject("a");
+    let singly =
+        async |from, to, limit| place.broker.read_singly(&place.stream, &subject, from, to, limit).await;
+    for (from, to) in [(1, 9), (2, 4), (4, 4), (6, 6), (6, 9), (5, 4)] {
+        let (one, other) = (singly(from, to, 100).await.unwrap(), read(&place, "a", from, to, 100).await);
+        assert_eq!(format!("{one:?}"), format!("{other:?}"), "{from} {to}");
+    }
+    let part = singly(1, 9, 2).await.unwrap();
+    assert_eq!((sequences(&part), part.complete), (vec![1, 2], false));
+    let error = singly(1, 10, 100).await.unwrap_err().to_string();
+    assert!(error.contains("up to sequence 9 only, and 10 was seen"), "{error}");
+}
+
+#[tokio::test]
+async fn where_single_messages_may_not_be_read_the_one_that_breaks_the_connection_is_named() {
+    let users = r#"no_auth_user: all
+        authorization { users: [
+            { user: all, password: all }
+            { user: some, password: some, permissions: { publish: { deny: ["$JS.API.STREAM.MSG.GET.>"] } } }
+        ] }"#;
+    let server =
+        own_server(NatsOptions { users: NatsUsers::Text(users.to_owned()), ..NatsOptions::nodes(1) }).await;
+    let place = place_on(&server, |config| config).await;
+    place.publish("a", 1..=2).await;
+    store_raw(&place, &server, BREAKING[0]).await;
+    place.publish("a", 4..=4).await;
+    let mut settings = settings(&server);
+    settings.auth = Auth::UserPassword { user: "some".to_owned(), password: "some".to_owned() };
+    let broker = Broker::connect(&settings).await.unwrap();
+    let subject = place.subject("a");
+    let read = async |from: u64| broker.read_range(&place.stream, "d", &subject, from, 4, 100).await;
+    for _again in 0..2 {
+        let error = match read(1).await {
+            Ok(before) => {
+                assert_eq!((sequences(&before), before.complete), (vec![1, 2], false));
+                read(3).await.unwrap_err()
+            }
+            Err(error) => error,
+        };
+        let why = format!("message 3 of stream {} breaks the connection", place.stream);
+        assert!(error.to_string().contains(&why), "{error}");
+    }
+    // The blamed message is left alone, so the same connection serves others.
+    let stored = broker.publish(&place.stream, place.outgoing("a", "5")).await.unwrap();
+    assert_eq!(stored.sequence, 5);
+    place.js.get_stream(&place.stream).await.unwrap().delete_message(3).await.unwrap();
+    let range = place.broker.read_range(&place.stream, "d", &subject, 1, 4, 100).await.unwrap();
+    assert_eq!((sequences(&range), range.complete), (vec![1, 2, 4], true));
 }
 
 #[tokio::test]

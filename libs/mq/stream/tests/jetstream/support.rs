@@ -29,7 +29,25 @@ pub(crate) fn settings(cluster: &NatsCluster) -> ConnectSettings {
 /// A server that the test may stop; quick to write, since no test outlives the machine.
 pub(crate) async fn own_server(options: NatsOptions) -> NatsCluster {
     let options = NatsOptions { sync_interval: "2m".to_owned(), ..options };
-    NatsCluster::start(&Binaries::find().unwrap(), &StateDir::temporary().unwrap(), options).await.unwrap()
+    let (binaries, state) = (Binaries::find().unwrap(), StateDir::temporary().unwrap());
+    let server = NatsCluster::start(&binaries, &state, options).await.unwrap();
+    if server.nodes().len() > 1 {
+        places_replicas(&server).await;
+    }
+    server
+}
+
+/// Waits until the leader of a cluster that has just begun knows what each of its nodes has room for.
+async fn places_replicas(server: &NatsCluster) {
+    let js = jetstream::new(async_nats::connect(server.client_urls()).await.unwrap());
+    let probe = stream::Config {
+        name: "PROBE".to_owned(),
+        subjects: vec!["probe".to_owned()],
+        num_replicas: server.nodes().len(),
+        ..stream::Config::default()
+    };
+    until("replicas are placed", async || js.create_stream(probe.clone()).await.is_ok()).await;
+    js.delete_stream("PROBE").await.unwrap();
 }
 
 pub(crate) async fn place() -> Place {
