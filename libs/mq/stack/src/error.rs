@@ -1,5 +1,6 @@
 //! What can go wrong while servers are found, started and stopped.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -87,6 +88,24 @@ pub enum StackError {
     NoFreePort {
         /// How many were tried.
         tried: usize,
+    },
+    /// A link cannot listen on its port.
+    #[error("the link {name} cannot listen on {address}: {source}")]
+    Link {
+        /// Name of the link.
+        name: String,
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system does not let this program do that.
+    #[error("{what} is not allowed here: {reason}. It takes root on Linux; without it, leave this out.")]
+    NotAllowed {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        reason: String,
     },
     /// A setting that cannot work.
     #[error("{0}")]

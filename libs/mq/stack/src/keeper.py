@@ -35,6 +35,7 @@ CLONE_NEWUSER = 0x10000000
 CAPABILITY_VERSION_3 = 0x20080522
 CAP_DAC_OVERRIDE = 1
 IPC_RMID = 0
+MNT_DETACH = 2
 INSIDE_ID = 1000  # what root is called inside the user namespace
 NOBODY = 65534
 
@@ -256,10 +257,21 @@ def remove_segment(pid_file):
     libc.shmctl(segment, IPC_RMID, None)
 
 
+def unmount_below(folder):
+    """A small disk that was mounted in the folder would keep it from going."""
+    inside = os.path.realpath(folder) + "/"
+    with open("/proc/self/mountinfo") as mounts:
+        points = [line.split()[4].replace("\\040", " ") for line in mounts]
+    for point in reversed(points):
+        if point.startswith(inside):
+            libc.umount2(os.fsencode(point), MNT_DETACH)
+
+
 def remove_folder(path, lock):
     """Waits for the keepers of the processes in the folder, then deletes it."""
     if lock is not None:
         fcntl.flock(lock, fcntl.LOCK_EX)
+    unmount_below(path)
     for _ in range(100):
         shutil.rmtree(path, ignore_errors=True)
         if not os.path.lexists(path):

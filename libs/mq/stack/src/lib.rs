@@ -19,9 +19,11 @@
 //! ```
 
 mod binaries;
+mod disk;
 mod error;
 mod keeper;
 mod launch;
+mod link;
 mod log;
 mod nats;
 mod paths;
@@ -32,9 +34,11 @@ mod shared;
 mod state;
 
 pub use binaries::Binaries;
+pub use disk::{Disk, private_mounts};
 pub use error::StackError;
 pub use launch::Launch;
-pub use nats::{NatsCluster, NatsNode, NatsOptions, NatsUsers};
+pub use link::{Direction, Link, LinkState, LinkStats};
+pub use nats::{NatsCluster, NatsNode, NatsOptions, NatsUsers, Routes};
 pub use paths::{project_root, workspace_binary};
 pub use port::{Port, free_port, port_like};
 pub use postgres::{Postgres, PostgresOptions};

@@ -4,8 +4,11 @@ mod cluster;
 mod configuration;
 mod monitor;
 mod node;
+mod observed;
 mod options;
+mod partition;
+mod routes;
 
 pub use cluster::NatsCluster;
 pub use node::NatsNode;
-pub use options::{NatsOptions, NatsUsers};
+pub use options::{NatsOptions, NatsUsers, Routes};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::process::POLL;
-use crate::{Binaries, Launch, Port, Process, StackError, StateDir};
+use crate::{Binaries, Disk, Launch, Port, Process, StackError, StateDir};
 
 /// Creating a cluster and starting it, also on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -27,13 +27,16 @@ pub struct PostgresOptions {
     pub fsync: bool,
     /// Most connections at a time.
     pub max_connections: u32,
+    /// Gives it a small disk of so many bytes, which can be filled, instead of a
+    /// folder; see [`Disk`]. It starts empty.
+    pub disk: Option<u64>,
     /// Further settings, as in `postgresql.conf`.
     pub settings: Vec<(String, String)>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { fsync: true, max_connections: 200, settings: Vec::new() }
+        Self { fsync: true, max_connections: 200, disk: None, settings: Vec::new() }
     }
 }
 
@@ -47,6 +50,7 @@ pub struct Postgres {
     binaries: Binaries,
     state: StateDir,
     options: PostgresOptions,
+    disk: Option<Disk>,
 }
 
 impl Postgres {
@@ -61,10 +65,12 @@ impl Postgres {
         options: PostgresOptions,
     ) -> Result<Self, StackError> {
         let folder = state.folder("postgres")?;
+        let disk = options.disk.map(|bytes| Disk::tmpfs(&folder, bytes)).transpose()?;
         let password = initialise(binaries, state, &folder).await?;
         let (process, port) = start_on_free_port(binaries, state, &options).await?;
         tracing::info!(port = port.number(), log = %process.log().display(), "Postgres is ready");
-        Ok(Self { process, port, password, binaries: binaries.clone(), state: state.clone(), options })
+        let (binaries, state) = (binaries.clone(), state.clone());
+        Ok(Self { process, port, password, binaries, state, options, disk })
     }
 
     /// Where the superuser connects: `postgres://postgres:…@127.0.0.1:PORT/postgres`.
@@ -82,6 +88,11 @@ impl Postgres {
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// The small disk that it was given, if it was.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// The postmaster, for its log and process id.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::configuration::{self, NodePorts};
-use super::monitor;
+use super::node::Store;
+use super::routes::{RouteLinks, ports_of};
 use super::{NatsNode, NatsOptions};
 use crate::{Binaries, Launch, StackError, StateDir};
 
@@ -14,12 +15,14 @@ const PORT_TRIES: usize = 5;
 #[derive(Debug)]
 pub struct NatsCluster {
     nodes: Vec<NatsNode>,
+    links: Option<RouteLinks>,
 }
 
 impl NatsCluster {
     /// Starts the nodes on the project's configuration and waits until all are
     /// healthy and, with three, a meta leader is elected. Node `i` (from 0)
-    /// keeps its streams in the state folder's `nats-{i+1}`.
+    /// keeps its streams in the state folder's `nats-{i+1}`. Links between them
+    /// run on the caller's tokio runtime.
     ///
     /// # Errors
     /// [`StackError`] with the end of the log of the node that failed.
@@ -53,18 +56,20 @@ impl NatsCluster {
         options: &NatsOptions,
     ) -> Result<Self, StackError> {
         let ports = (0..options.nodes).map(|_| NodePorts::reserve()).collect::<Result<Vec<_>, _>>()?;
+        let links = RouteLinks::open(&ports, options.routes)?;
         let mut launches = Vec::new();
         for (index, own) in ports.iter().enumerate() {
             let name = format!("nats-{}", index + 1);
-            let store = state.folder(&name)?;
-            let environment = configuration::environment(&name, own, &ports, &store, options);
-            launches.push(node_launch(&name, program, main).envs(environment));
+            let store = Store::open(state.folder(&name)?, options.disk)?;
+            let routes = ports_of(index, &ports, links.as_ref());
+            let environment = configuration::environment(&name, own, &routes, store.path(), options);
+            launches.push((node_launch(&name, program, main).envs(environment), store));
         }
         let mut nodes = Vec::new();
-        for (launch, own) in launches.into_iter().zip(ports) {
-            nodes.push(NatsNode::start(launch, own, state).await?);
+        for ((launch, store), own) in launches.into_iter().zip(ports) {
+            nodes.push(NatsNode::start(launch, own, store, state).await?);
         }
-        Ok(Self { nodes })
+        Ok(Self { nodes, links })
     }
 
     /// Where clients connect: one address per node.
@@ -88,17 +93,6 @@ impl NatsCluster {
     /// When there is no such node.
     pub fn node(&mut self, index: usize) -> &mut NatsNode {
         &mut self.nodes[index]
-    }
-
-    /// The node that leads the cluster's metadata, counted from 0, as the
-    /// running nodes see it.
-    pub async fn meta_leader(&self) -> Option<usize> {
-        for node in self.running() {
-            if let Some(name) = monitor::meta_leader(node.monitor_port(), self.nodes.len()).await {
-                return self.nodes.iter().position(|node| node.name() == name);
-            }
-        }
-        None
     }
 
     /// Waits until every node is healthy and, in a cluster, knows a meta leader;
@@ -149,7 +143,11 @@ impl NatsCluster {
         self.wait_ready().await
     }
 
-    fn running(&self) -> impl Iterator<Item = &NatsNode> {
+    pub(super) fn links(&self) -> Option<&RouteLinks> {
+        self.links.as_ref()
+    }
+
+    pub(super) fn running(&self) -> impl Iterator<Item = &NatsNode> {
         self.nodes.iter().filter(|node| node.process().is_running())
     }
 }

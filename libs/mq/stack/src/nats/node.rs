@@ -1,5 +1,7 @@
 //! One NATS node.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +9,7 @@ use tokio::time::Instant;
 use super::configuration::NodePorts;
 use super::monitor;
 use crate::process::POLL;
-use crate::{Launch, Process, StackError, StateDir};
+use crate::{Disk, Launch, Process, StackError, StateDir};
 
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -19,16 +21,47 @@ pub struct NatsNode {
     process: Process,
     ports: NodePorts,
     launch: Launch,
+    store: Store,
     state: StateDir,
+}
+
+/// Where a node keeps its streams.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    disk: Option<Disk>,
+}
+
+impl Store {
+    /// On a small disk of so many bytes, or else on the state folder's own.
+    pub(crate) fn open(path: PathBuf, disk: Option<u64>) -> Result<Self, StackError> {
+        let disk = disk.map(|bytes| Disk::tmpfs(&path, bytes)).transpose()?;
+        Ok(Self { path, disk })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Forgets every stream; what fills the disk stays.
+    fn wipe(&self) -> Result<(), StackError> {
+        let streams = self.path.join("jetstream");
+        if !streams.exists() {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&streams).map_err(StackError::file("remove", streams))
+    }
 }
 
 impl NatsNode {
     pub(crate) async fn start(
         launch: Launch,
         ports: NodePorts,
+        store: Store,
         state: &StateDir,
     ) -> Result<Self, StackError> {
-        Ok(Self { process: launch.clone().start(state).await?, ports, launch, state: state.clone() })
+        let process = launch.clone().start(state).await?;
+        Ok(Self { process, ports, launch, store, state: state.clone() })
     }
 
     /// `nats-1`, `nats-2`, `nats-3`.
@@ -49,6 +82,24 @@ impl NatsNode {
     /// Its process, for its log and process id.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// The small disk that it was given, if it was.
+    pub fn disk(&self) -> Option<&Disk> {
+        self.store.disk.as_ref()
+    }
+
+    /// Names of the nodes to which it has routes, by its own account; none when
+    /// it does not answer. A route over a link that was cut counts until the
+    /// node misses the answers to its pings.
+    pub async fn routed_to(&self) -> Option<BTreeSet<String>> {
+        monitor::routes(self.monitor_port()).await
+    }
+
+    /// How many messages its own copy of a stream holds; none when it does not
+    /// answer or has no copy.
+    pub async fn stream_messages(&self, stream: &str) -> Option<u64> {
+        monitor::stream_messages(self.monitor_port(), stream).await
     }
 
     /// Shuts it down (SIGTERM) and waits for its end.
@@ -101,6 +152,17 @@ impl NatsNode {
         self.process.kill().await;
         self.process = self.launch.clone().start(&self.state).await?;
         Ok(())
+    }
+
+    /// SIGKILL, and all that it stores is lost: it starts again as a new disk
+    /// would make it, on the same ports. Does not wait until it has caught up.
+    ///
+    /// # Errors
+    /// [`StackError::File`], [`StackError::Start`].
+    pub async fn wipe(&mut self) -> Result<(), StackError> {
+        self.process.kill().await;
+        self.store.wipe()?;
+        self.launch_again().await
     }
 
     /// Starts it again and waits until it is healthy; in a cluster that needs a

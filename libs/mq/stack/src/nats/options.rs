@@ -18,6 +18,26 @@ pub struct NatsOptions {
     pub users: NatsUsers,
     /// Further environment of the nodes: the passwords that the users refer to.
     pub environment: Vec<(String, String)>,
+    /// How the nodes of a cluster reach each other.
+    pub routes: Routes,
+    /// Gives each node a small disk of so many bytes of its own, which can be
+    /// filled; see [`Disk`](crate::Disk). It takes memory as it fills.
+    pub disk: Option<u64>,
+    /// Text in the servers' configuration language that follows the project's
+    /// own and takes precedence, for example `ping_interval: "1s"`.
+    pub further: String,
+}
+
+/// How the nodes of a cluster reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Routes {
+    /// Each connects to the others' own addresses.
+    #[default]
+    Direct,
+    /// A [`Link`](crate::Link) for each ordered pair of nodes, and no way around
+    /// them: nodes cannot tell each other their addresses, nor their clients
+    /// those of other nodes. A client stays on the addresses that it was given.
+    Linked,
 }
 
 /// Which users the nodes know.
@@ -42,13 +62,18 @@ impl NatsOptions {
             max_file_store: "200GB".into(),
             users: NatsUsers::Anyone,
             environment: Vec::new(),
+            routes: Routes::Direct,
+            disk: None,
+            further: String::new(),
         }
     }
 
     pub(crate) fn check(&self) -> Result<(), StackError> {
-        match self.nodes {
-            1 | 3 => Ok(()),
-            other => Err(StackError::Setting(format!("a NATS stack has 1 or 3 nodes, not {other}"))),
-        }
+        let problem = match (self.nodes, self.routes) {
+            (1, Routes::Linked) => "one node alone has no routes to link; start three".to_owned(),
+            (1, Routes::Direct) | (3, Routes::Direct | Routes::Linked) => return Ok(()),
+            (other, _) => format!("a NATS stack has 1 or 3 nodes, not {other}"),
+        };
+        Err(StackError::Setting(problem))
     }
 }
