@@ -84,8 +84,14 @@ pub(crate) fn file_variant(key: &str) -> Option<&'static str> {
     SECRETS.iter().find(|(secret, _)| *secret == key).map(|(_, file)| *file)
 }
 
+/// Longest text that is compared with the keys, in bytes: it costs its length for each of them.
+const COMPARED_MAX: usize = 64;
+
 /// The known key that `unknown` was most likely meant to be.
 pub(crate) fn nearest(unknown: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    if unknown.len() > COMPARED_MAX {
+        return None;
+    }
     let wanted = unknown.to_ascii_lowercase().replace('-', "_");
     known
         .map(|key| (edits(&wanted, key), key))

@@ -8,6 +8,9 @@ use crate::problem::Problems;
 /// Largest configuration file, in bytes.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
+/// Most subscriptions of one worker.
+const SUBSCRIPTIONS_MAX: usize = 1000;
+
 /// Key in lower case → text as given.
 pub(crate) type Values = BTreeMap<String, String>;
 
@@ -53,6 +56,9 @@ impl FileLayer {
     fn fill(&mut self, problems: &Problems) {
         let Some(table) = read_table(&self.path, problems) else { return };
         for (key, value) in table {
+            if problems.is_full() {
+                return;
+            }
             if key == "subscription" {
                 self.fill_subscriptions(value, problems);
             } else {
@@ -68,6 +74,11 @@ impl FileLayer {
             problems.hidden(&place, "write each subscription as a table: [[subscription]]");
             return;
         };
+        if tables.len() > SUBSCRIPTIONS_MAX {
+            let place = format!("subscription in {}", self.path);
+            problems.hidden(&place, format!("these are {}: use at most {SUBSCRIPTIONS_MAX}", tables.len()));
+            return;
+        }
         for (index, table) in tables.into_iter().enumerate() {
             let mut values = Values::new();
             for (key, value) in table {

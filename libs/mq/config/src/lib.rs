@@ -30,6 +30,7 @@ pub use section::observe::{LogFormat, ObserveSettings};
 pub use section::publisher::PublisherSettings;
 pub use section::retention::RetentionSettings;
 pub use section::signing::SigningKeys;
+pub use section::source::IN_PROCESS;
 pub use section::subscription::{OnDeadLetter, RetrySettings, Subscription};
 pub use section::topology::{STREAM_MAX_AGE, TopologyMode};
 pub use settings::Settings;

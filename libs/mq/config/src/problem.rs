@@ -3,6 +3,10 @@ use std::fmt;
 
 /// Longest part of a value that a message repeats, in characters.
 const SHOWN_CHARS: usize = 100;
+/// Longest name of a setting, and longest reason, in characters: keys and paths are part of them.
+const LINE_CHARS: usize = 400;
+/// Most problems that are listed.
+const MOST: usize = 500;
 
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +66,20 @@ impl Problems {
         self.push(setting, None, reason);
     }
 
+    /// True when nothing more is listed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.borrow().len() > MOST
+    }
+
     fn push(&self, setting: &str, value: Option<String>, reason: impl Into<String>) {
-        let problem = Problem { setting: setting.to_owned(), value, reason: reason.into() };
-        // A value that speaks of several subscriptions is judged once for each.
+        let problem = Problem { setting: in_one_line(setting), value, reason: in_one_line(&reason.into()) };
         let mut problems = self.0.borrow_mut();
-        if !problems.contains(&problem) {
-            problems.push(problem);
+        // A value that speaks of several subscriptions is judged once for each.
+        if problems.len() > MOST || problems.contains(&problem) {
+            return;
         }
+        let is_full = problems.len() == MOST;
+        problems.push(if is_full { more() } else { problem });
     }
 
     /// The settings, if they are complete and nobody complained about them.
@@ -79,6 +90,19 @@ impl Problems {
             Some(_) | None => Err(ConfigError { problems }),
         }
     }
+}
+
+fn more() -> Problem {
+    let reason = format!("there are more problems than the {MOST} that are listed");
+    Problem { setting: "the configuration".to_owned(), value: None, reason }
+}
+
+/// Without control characters, cut to [`LINE_CHARS`].
+fn in_one_line(text: &str) -> String {
+    let cut = text.char_indices().nth(LINE_CHARS);
+    let (kept, dots) = cut.map_or((text, ""), |(end, _)| (&text[..end], "…"));
+    let clean: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{clean}{dots}")
 }
 
 /// Quoted with control characters escaped, cut to [`SHOWN_CHARS`].

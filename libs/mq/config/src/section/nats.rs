@@ -216,7 +216,11 @@ fn credentials(reader: &Reader<'_>) -> SecretFound {
 }
 
 fn is_credentials(text: &Secret) -> bool {
-    text.expose().contains("-----BEGIN")
+    is_pem(text.expose())
+}
+
+fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN")
 }
 
 fn tls(reader: &Reader<'_>) -> Option<NatsTls> {
@@ -239,7 +243,9 @@ fn tls(reader: &Reader<'_>) -> Option<NatsTls> {
 /// A path that was said; a problem when no file can be read there.
 fn readable(reader: &Reader<'_>, key: &str) -> Option<PathBuf> {
     let found = reader.find(&[key])?;
-    if let Err(error) = std::fs::File::open(&found.text) {
+    if is_pem(&found.text) {
+        reader.problems.hidden(&found.name, "is the text of a file (value not shown): use the file's path");
+    } else if let Err(error) = std::fs::File::open(&found.text) {
         reader.problems.shown(
             &found.name,
             &found.text,

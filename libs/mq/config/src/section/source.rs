@@ -84,7 +84,10 @@ pub(crate) fn durable(
     Some(durable)
 }
 
-/// Plain HTTP: the handler runs beside the worker. `None` when not said or refused.
+/// Stands for a URL in a worker that has handlers of its own.
+pub const IN_PROCESS: &str = "in-process";
+
+/// Plain HTTP: the handler runs beside the worker. Or [`IN_PROCESS`]. `None` when not said or refused.
 pub(crate) fn handler_url(reader: &Reader<'_>) -> Option<String> {
     let found = reader.find(&["handler_url"])?;
     if found.text.contains('@') {
@@ -92,14 +95,14 @@ pub(crate) fn handler_url(reader: &Reader<'_>) -> Option<String> {
         reader.problems.hidden(&found.name, reason);
         return None;
     }
-    let good = Url::parse(&found.text).is_ok_and(|url| {
+    let is_http = Url::parse(&found.text).is_ok_and(|url| {
         url.scheme() == "http"
             && url.host_str().is_some_and(|host| !host.is_empty())
             && url.fragment().is_none()
     });
-    if !good {
+    if !is_http && found.text != IN_PROCESS {
         let reason = "use http://host:port/path: handlers run beside the worker and are called \
-         without TLS";
+         without TLS; or in-process, in a worker that has handlers of its own";
         reader.problems.shown(&found.name, &found.text, reason);
     }
     Some(found.text)

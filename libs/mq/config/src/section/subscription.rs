@@ -19,7 +19,7 @@ pub struct Subscription {
     pub subject: String,
     /// The durable consumer; instances that share it share the work.
     pub durable: String,
-    /// Where events are posted to, `http://…`.
+    /// Where events are posted to, `http://…`; or [`IN_PROCESS`](crate::IN_PROCESS).
     pub handler_url: String,
     /// Most messages of one pull.
     pub batch_size: usize,
@@ -131,9 +131,9 @@ impl Subscription {
             readers.handler.problems.hidden(&name, reason);
         }
         let unnamed = Self::read_working(&readers.working);
-        let (stream, subject) = source?;
-        let durable = durable(&readers.identity, context, &stream, &subject)?;
-        Some(Self { stream, subject, durable, handler_url: handler_url?, ..unnamed })
+        let (stream, subject) = source.clone().unwrap_or_default();
+        let durable = durable(&readers.identity, context, &stream, &subject);
+        source.and(Some(Self { stream, subject, durable: durable?, handler_url: handler_url?, ..unnamed }))
     }
 
     /// How a subscription is worked, whatever it consumes.

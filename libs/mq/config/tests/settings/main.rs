@@ -1,6 +1,7 @@
 //! Settings as an operator says them: variables, files, and what is refused.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod defaults;
 mod file;
 mod properties;

@@ -30,6 +30,7 @@ const CASES: &[Case] = &[
     (&[("HANDLER_URL", "")], &["HANDLER_URL", "required when consuming"]),
     (&[("HANDLER_URL", "https://h/handle")], &["HANDLER_URL is \"https://h/handle\"", "http://"]),
     (&[("HANDLER_URL", "127.0.0.1:7001")], &["HANDLER_URL", "http://"]),
+    (&[("HANDLER_URL", "in_process")], &["HANDLER_URL", "in-process"]),
     (&[("HANDLER_SECRET", "hunter2")], &["HANDLER_SECRET", "whsec_", "not shown"]),
     (&[("HANDLER_SECRET", "whsec_c2hvcnQ=")], &["HANDLER_SECRET", "24 to 64"]),
     (&[("MAX_INFLIGHT", "0")], &["MAX_INFLIGHT is \"0\"", "from 1 to"]),

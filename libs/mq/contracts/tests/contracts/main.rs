@@ -1,6 +1,7 @@
 //! Contracts from files: what is checked, what is refused, what is generated.
 #![allow(clippy::unwrap_used)]
 
+mod bad_input;
 mod checking;
 mod generating;
 mod refusing;
