@@ -45,12 +45,12 @@ pub enum Outcome {
 pub fn outcome(answer: &Answer) -> Outcome {
     match answer {
         Answer::Status { code, retry_after, body } => status_outcome(*code, *retry_after, body),
-        Answer::NeverConnected(why) => Outcome::NotReached(why.clone()),
+        Answer::NeverConnected(why) => Outcome::NotReached(printable(why)),
         Answer::TimedOut(limit) => {
             transient(format!("no answer within {} s", limit.as_secs_f32()), None, false)
         }
         Answer::CutOff(why) => {
-            transient(format!("the connection broke after the request: {why}"), None, true)
+            transient(format!("the connection broke after the request: {}", printable(why)), None, true)
         }
     }
 }

@@ -3,18 +3,25 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::header::{self, HeaderValue};
+use hyper::http::request::Builder;
 use hyper::{Request, Response, Uri, body::Incoming};
+use sea_mq_failpoint::wall_clock;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::answer::Answer;
+use crate::batch::Capabilities;
 use crate::connections::{Broken, CONNECT_LIMIT, Connections};
 use crate::signature::Signer;
 
 /// Of an answer's body no more than this is read: it only serves the error text.
 const ANSWER_LIMIT: usize = 64 * 1024;
+/// The same for each event of a batch beside that.
+const OUTCOME_LIMIT: usize = 4 * 1024;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Why a text is not a handler's URL.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +35,10 @@ pub struct HandlerUrlError {
 #[derive(Clone, Debug)]
 pub struct Handler {
     connections: Arc<Connections>,
-    /// Where the calls go: path and query.
+    /// Where single calls go: path and query.
     path: Uri,
+    batch_path: Uri,
+    capabilities_path: Uri,
     /// What they say is their `Host`.
     host: HeaderValue,
     authority: String,
@@ -52,9 +61,26 @@ impl Handler {
         let authority = format!("{host}:{}", parsed.port_u16().unwrap_or(80));
         let named = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let host = HeaderValue::from_str(&named).map_err(|error| refused(&error.to_string()))?;
-        let path = parsed.path_and_query().map_or("/", |path| path.as_str());
-        let path = path.parse().map_err(|e: hyper::http::uri::InvalidUri| refused(&e.to_string()))?;
-        Ok(Self { connections: Arc::default(), path, host, authority, timeout, signer: None })
+        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let below = |name: &str| {
+            let path = match name {
+                "" => parsed.path().to_owned(),
+                name => format!("{}/{name}", parsed.path().trim_end_matches('/')),
+            };
+            format!("{path}{query}")
+                .parse()
+                .map_err(|e: hyper::http::uri::InvalidUri| refused(&e.to_string()))
+        };
+        Ok(Self {
+            connections: Arc::default(),
+            path: below("")?,
+            batch_path: below("batch")?,
+            capabilities_path: below("capabilities")?,
+            host,
+            authority,
+            timeout,
+            signer: None,
+        })
     }
 
     /// The same, with every call signed.
@@ -72,14 +98,34 @@ impl Handler {
     /// Posts one request and takes the whole answer, or says what happened instead. `id` names the call
     /// in its signature.
     pub async fn call(&self, id: Uuid, body: Bytes, traceparent: Option<&str>) -> Answer {
-        let request = match self.request(id, body, traceparent) {
+        let trace = traceparent.and_then(|text| HeaderValue::from_str(text).ok());
+        let request = Request::post(self.path.clone()).header(header::CONTENT_TYPE, JSON);
+        let request = trace.into_iter().fold(request, |request, trace| request.header("traceparent", trace));
+        self.exchange(request, id, body, ANSWER_LIMIT).await
+    }
+
+    /// Posts a batch of so many events, likewise.
+    pub async fn call_batch(&self, id: Uuid, body: Bytes, events: usize) -> Answer {
+        let request = Request::post(self.batch_path.clone()).header(header::CONTENT_TYPE, JSON);
+        self.exchange(request, id, body, ANSWER_LIMIT + events * OUTCOME_LIMIT).await
+    }
+
+    /// What the handler offers; `None` when it does not say clearly that it does or does not.
+    pub async fn capabilities(&self) -> Option<Capabilities> {
+        let request = Request::get(self.capabilities_path.clone());
+        let answer = self.exchange(request, Uuid::new_v4(), Bytes::new(), ANSWER_LIMIT).await;
+        Capabilities::read(&answer)
+    }
+
+    async fn exchange(&self, request: Builder, id: Uuid, body: Bytes, limit: usize) -> Answer {
+        let request = match self.addressed(request, id, body) {
             Ok(request) => request,
             Err(error) => return Answer::NeverConnected(error.to_string()),
         };
         let exchange = async {
             match self.connections.send(&self.authority, request).await {
                 Ok((response, mut connection)) => {
-                    let answer = connection.drive(read_answer(response)).await;
+                    let answer = connection.drive(read_answer(response, limit)).await;
                     self.connections.put_back(connection);
                     answer
                 }
@@ -105,19 +151,13 @@ impl Handler {
             .map(drop)
     }
 
-    fn request(
+    fn addressed(
         &self,
+        request: Builder,
         id: Uuid,
         body: Bytes,
-        traceparent: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let mut builder = Request::post(self.path.clone())
-            .header(header::HOST, self.host.clone())
-            .header(header::CONTENT_TYPE, JSON);
-        if let Some(value) = traceparent.and_then(|text| HeaderValue::from_str(text).ok()) {
-            builder = builder.header("traceparent", value);
-        }
+        let mut builder = request.header(header::HOST, self.host.clone());
         if let Some(signer) = &self.signer {
             let (id, at) = (id.to_string(), seconds_since_1970());
             builder = builder
@@ -130,7 +170,7 @@ impl Handler {
 }
 
 fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    wall_clock().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn failed(broken: &Broken) -> Answer {
@@ -143,34 +183,49 @@ fn failed(broken: &Broken) -> Answer {
     }
 }
 
-async fn read_answer(response: Response<Incoming>) -> Answer {
+async fn read_answer(response: Response<Incoming>, limit: usize) -> Answer {
     let (head, body) = response.into_parts();
     let retry_after = head
         .headers
         .get(header::RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
-        .and_then(|text| retry_after(text, SystemTime::now()));
+        .and_then(|text| retry_after(text, wall_clock()));
     // Success is known by the status; its body must still come whole, or the answer was cut off.
-    match Limited::new(body, ANSWER_LIMIT).collect().await {
+    match read_body(body, limit).await {
         Ok(body) => Answer::Status {
             code: head.status.as_u16(),
             retry_after,
-            body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        },
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Answer::Status {
-            code: head.status.as_u16(),
-            retry_after,
-            body: format!("(a body of more than {ANSWER_LIMIT} bytes)"),
+            body: body.unwrap_or_else(|| format!("(a body of more than {limit} bytes)")),
         },
         Err(error) => Answer::CutOff(error.to_string()),
     }
 }
 
+/// The body as text; `None` when it is longer than `limit`. Its parts are not kept as they come: a body
+/// in chunks of one byte would cost many times its length.
+async fn read_body(mut body: Incoming, limit: usize) -> Result<Option<String>, hyper::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing here.
+        let Ok(data) = frame?.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    let text = String::from_utf8(bytes);
+    Ok(Some(text.unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())))
+}
+
 /// `Retry-After`: seconds, or an HTTP date; at most a day.
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
-    let wait = match text.trim().parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        // What no number holds is long.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
     };
     Some(wait.min(Duration::from_hours(24)))
 }

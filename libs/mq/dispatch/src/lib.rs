@@ -4,6 +4,7 @@
 
 mod answer;
 mod backoff;
+mod batch;
 mod connections;
 mod handler;
 mod request;
@@ -12,7 +13,8 @@ mod signature;
 
 pub use answer::{Answer, Outcome, outcome};
 pub use backoff::{Backoff, ProbePace};
+pub use batch::{BatchOutcome, Capabilities, MOST_EVENTS, batch_body, batch_outcome};
 pub use handler::{Handler, HandlerUrlError};
-pub use request::{Call, request_body};
+pub use request::{Call, batched_body, request_body};
 pub use settlement::{Policy, Settlement, lost_attempt, settlement};
 pub use signature::Signer;

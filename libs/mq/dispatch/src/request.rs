@@ -37,6 +37,9 @@ struct Request<'a> {
     consumer: &'a str,
     attempt: i32,
     fence: i64,
+    /// Said in a batch only: a single call has it as a header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Option<&'a str>>,
     payload: &'a RawValue,
 }
 
@@ -57,6 +60,18 @@ impl<'a> Call<'a> {
 /// # Errors
 /// When the payload is not JSON: such a message is recorded as malformed and never called for.
 pub fn request_body(call: &Call<'_>) -> Result<Bytes, serde_json::Error> {
+    body(call, None)
+}
+
+/// The same as one of the calls of a batch, which says its `traceparent` itself.
+///
+/// # Errors
+/// As [`request_body`].
+pub fn batched_body(call: &Call<'_>) -> Result<Bytes, serde_json::Error> {
+    body(call, Some(call.header(header::TRACEPARENT)))
+}
+
+fn body(call: &Call<'_>, traceparent: Option<Option<&str>>) -> Result<Bytes, serde_json::Error> {
     let subject = Subject::parse(call.subject).ok();
     let parsed = subject.as_ref();
     let version = call.header(header::EVENT_VERSION).and_then(|v| v.parse().ok());
@@ -76,6 +91,7 @@ pub fn request_body(call: &Call<'_>) -> Result<Bytes, serde_json::Error> {
         consumer: call.consumer,
         attempt: call.attempt,
         fence: call.fence,
+        traceparent,
         payload: serde_json::from_slice(call.payload)?,
     };
     serde_json::to_vec(&request).map(Bytes::from)
@@ -86,7 +102,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use uuid::Uuid;
 
-    use super::{Call, request_body};
+    use super::{Call, batched_body, request_body};
 
     #[test]
     fn carries_the_event_whole() {
@@ -117,6 +133,10 @@ mod tests {
         assert_eq!(json["correlation_id"], "00000000-0000-0000-0000-000000000009");
         assert_eq!(json["causation_id"], serde_json::Value::Null);
         assert_eq!(json["aggregate_id"], "a-1");
+        assert!(json.get("traceparent").is_none());
+        let batched: serde_json::Value = serde_json::from_slice(&batched_body(&call).unwrap()).unwrap();
+        assert_eq!(batched["traceparent"], serde_json::Value::Null);
+        assert_eq!(batched["message_id"], json["message_id"]);
         assert_eq!((json["attempt"].as_i64(), json["fence"].as_i64()), (Some(2), Some(3)));
     }
 
