@@ -4,9 +4,12 @@
 //! committed before its call, an answer counts once its settlement is.
 
 mod attempts;
+mod batching;
 mod book;
 mod calls;
 mod finding;
+mod group;
+mod handler;
 mod health;
 mod letters;
 mod measures;
@@ -22,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_mq_config::{OnDeadLetter, Subscription};
-use sea_mq_dispatch::{Backoff, Handler, Policy, ProbePace};
+use sea_mq_dispatch::{Backoff, Capabilities, Policy, ProbePace};
 use sea_mq_inbox::{Attempt, DuePlace, Inbox, InboxError};
 use sea_mq_observe::{Health, Progress, Status};
 use sea_mq_stream::Broker;
@@ -32,9 +35,11 @@ use uuid::Uuid;
 
 use crate::leases::{Leases, in_one_line, is_valid};
 use crate::slot::{Slot, finished};
+use batching::Batching;
 use book::Book;
 use calls::Calls;
 use finding::{Due, Read, Swept};
+pub(crate) use handler::Handler;
 use letters::{Closed, Letters};
 use measures::Measures;
 use ordering::Ordered;
@@ -125,6 +130,7 @@ struct Slots {
     blockers: Slot<Result<Vec<Uuid>, InboxError>>,
     sweeping: Slot<Swept>,
     probing: Slot<()>,
+    asking: Slot<Option<Capabilities>>,
 }
 
 struct Running {
@@ -134,6 +140,9 @@ struct Running {
     measures: Measures,
     /// Started attempts that wait for a free call.
     waiting: VecDeque<Attempt>,
+    /// Those of a batch that the handler did not look at.
+    singly: VecDeque<Attempt>,
+    batching: Batching,
     /// Message and fence of the calls in flight.
     in_flight: HashSet<(Uuid, i64)>,
     slots: Slots,
@@ -209,6 +218,8 @@ impl Running {
             calls,
             measures,
             waiting: VecDeque::new(),
+            singly: VecDeque::new(),
+            batching: Batching::new(now),
             in_flight: HashSet::new(),
             slots: Slots::default(),
             arriving: Vec::new(),
@@ -260,7 +271,7 @@ impl Running {
             let wake = self.wake_at(now, stopping);
             tokio::select! {
                 biased;
-                Some(ended) = self.calls.next() => self.ended(ended),
+                Some(brought) = self.calls.next() => self.brought(brought),
                 told = reserved.recv(), if ingest_open => match told {
                     Some(told) => self.reserved(told),
                     None => ingest_open = false,
@@ -278,6 +289,7 @@ impl Running {
                 ids = finished(&mut self.slots.blockers) => self.unblocked(ids),
                 swept = finished(&mut self.slots.sweeping) => self.swept(swept),
                 () = finished(&mut self.slots.probing) => self.handler_is_back(),
+                offered = finished(&mut self.slots.asking) => self.asked(offered),
                 Some(closed) = closings.recv() => {
                     self.d.shared.book().closed(&closed.key, closed.lane, closed.id, closed.held);
                     self.d.progress.settled();
@@ -295,8 +307,8 @@ impl Running {
 
     /// Takes every answer that has arrived already, so that settlements go out in groups.
     fn drain_ready(&mut self) {
-        while let Some(ended) = self.calls.try_next() {
-            self.ended(ended);
+        while let Some(brought) = self.calls.try_next() {
+            self.brought(brought);
         }
     }
 
@@ -306,6 +318,7 @@ impl Running {
         !ingest_open
             && self.calls.len() == 0
             && self.waiting.is_empty()
+            && self.singly.is_empty()
             && self.to_settle.is_empty()
             && self.slots.settling.is_none()
             && self.slots.starting.is_none()
@@ -337,6 +350,7 @@ impl Running {
         self.start_ordering();
         self.start_standing(now);
         if !stopping {
+            self.start_asking(now);
             self.start_taking();
             self.start_reading(now);
             self.start_due(now);
@@ -365,6 +379,7 @@ impl Running {
         times.extend(self.settle_from.map(|from| from + settling::GATHER_WITHIN));
         if !stopping {
             times.extend([self.due_at, self.mark_at]);
+            times.extend(self.batching.gathered_at());
             times.extend(self.d.shared.book().opens_at());
         }
         let next = times.into_iter().filter(|at| *at > now).min();

@@ -6,11 +6,14 @@
 
 mod arrival;
 mod continuity;
+mod dropped;
 mod recorder;
+mod spans;
+mod unreadable;
 mod window;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_mq_config::Subscription;
@@ -19,7 +22,7 @@ use sea_mq_failpoint::failpoint;
 use sea_mq_inbox::{Inbox, InboxError};
 use sea_mq_lease::Lease;
 use sea_mq_observe::{Health, Status, metric};
-use sea_mq_stream::{Broker, Delivery, Durable, PullError, StreamError};
+use sea_mq_stream::{Broker, Delivery, Durable, PullError, Range, StreamError, StreamFacts};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -27,8 +30,11 @@ use uuid::Uuid;
 
 use crate::dispatch::{Reserved, Shared};
 use crate::leases::{Leases, in_one_line, is_valid};
+#[cfg(debug_assertions)]
+use crate::lost;
 use arrival::{Incoming, arrival};
 use continuity::{Before, Continuity};
+use dropped::{Account, Past};
 use recorder::{Recorder, Recording};
 use window::Window;
 
@@ -39,6 +45,8 @@ const PAGE: usize = 500;
 /// How often the stream's incarnation is looked at.
 const STREAM_EVERY: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
+/// How often newer messages are looked for while the durable goes through what is recorded.
+const AHEAD_EVERY: Duration = Duration::from_millis(500);
 /// Until so many that start at once are worth a statement is waited, for so long.
 const PACE_WITHIN: Duration = Duration::from_millis(25);
 
@@ -52,6 +60,8 @@ pub(crate) struct Ingest {
     pub(crate) health: Health,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reserved: mpsc::UnboundedSender<Reserved>,
+    /// The incarnation that was told of as new: until something of it is recorded it is new each time.
+    pub(crate) told_of: Mutex<Option<OffsetDateTime>>,
 }
 
 /// Why a session ended.
@@ -76,9 +86,14 @@ struct Session<'a> {
     recorder: Recorder<'a>,
     incarnation: OffsetDateTime,
     continuity: Continuity,
+    account: Account,
     window: Window,
     idle: u32,
     stream_at: Instant,
+    /// When to look for newer messages, while the durable goes through what is recorded.
+    ahead_at: Option<Instant>,
+    /// The connection over which it was looked for messages that break it.
+    looked_through: Option<u64>,
 }
 
 impl Ingest {
@@ -156,31 +171,41 @@ impl Ingest {
         Ok(())
     }
 
+    /// Once for each.
+    fn tells_of(&self, incarnation: OffsetDateTime) -> bool {
+        let mut told_of = self.told_of.lock().unwrap_or_else(PoisonError::into_inner);
+        told_of.replace(incarnation) != Some(incarnation)
+    }
+
     async fn begin(&self, instance: Uuid, lease: &Lease) -> Result<Session<'_>, SessionError> {
-        failpoint!("ingest.take_over.before");
+        failpoint!("ingest.take_over.before", lost::to_broker("taking over").into());
         let stream = &self.subscription.stream;
-        let incarnation = micros(self.broker.stream_info(stream).await?.created);
+        let facts = self.broker.stream_info(stream).await?;
+        let incarnation = micros(facts.created);
         let known = self.inbox.incarnations(stream).await?;
-        let recorded = known.iter().find(|k| k.created_at == incarnation).map_or(0, |k| k.recorded_seq);
-        if !known.is_empty() && !known.iter().any(|k| k.created_at == incarnation) {
-            metric::stream_recreated_total(self.inbox.consumer().to_owned()).increment(1);
-            tracing::error!(consumer = self.inbox.consumer(), stream, created = %incarnation,
-                "the stream was recreated: events that only the former one held are gone from the broker; republish them from the outbox");
+        let (past, recorded) = Past::of(&known, incarnation);
+        if past == Past::Recreated && self.tells_of(incarnation) {
+            self.tell_recreated(incarnation);
         }
         let durable = self.broker.durable(stream, &self.subscription.durable).await?;
         tracing::info!(consumer = self.inbox.consumer(), stream, recorded, epoch = lease.epoch, "ingesting");
         let recorder = Recorder::new(self, instance, lease.epoch, incarnation);
-        Ok(Session {
+        let mut session = Session {
             ingest: self,
             durable,
             recorder,
             incarnation,
-            continuity: Continuity::from(u64::try_from(recorded).unwrap_or(0)),
+            continuity: Continuity::from(recorded),
+            account: Account::new(facts.is_taken_whole_by(&self.subscription.subject), recorded),
             window: Window::new(self.subscription.inbox_window, self.subscription.inbox_waiting_max),
             // What a predecessor was sent and did not record is looked for after one empty wait.
             idle: 1,
             stream_at: Instant::now() + STREAM_EVERY,
-        })
+            ahead_at: None,
+            looked_through: None,
+        };
+        session.settle_beginning(past, &facts).await?;
+        Ok(session)
     }
 }
 
@@ -190,6 +215,7 @@ impl Session<'_> {
         if Instant::now() >= self.stream_at {
             self.check_incarnation().await?;
         }
+        self.pass_unreadable().await?;
         let room = self.room().await?;
         if room == 0 {
             // Not pulling is the signal: the backlog shows as the durable's lag.
@@ -197,7 +223,8 @@ impl Session<'_> {
             return Ok(());
         }
         let batch = self.ingest.subscription.batch_size.min(room);
-        let want = self.paced(batch).await;
+        // What is recorded already starts nothing.
+        let want = if self.ahead_at.is_some() { batch } else { self.paced(batch).await };
         if want == 0 {
             return Ok(());
         }
@@ -211,7 +238,57 @@ impl Session<'_> {
             return if self.idle >= 2 { self.look_for_stranded().await } else { Ok(()) };
         }
         self.idle = 0;
-        self.record(group).await
+        let recorded = self.continuity.recorded();
+        let is_behind =
+            group.iter().all(|delivery| delivery.delivered == 1 && delivery.stream_seq <= recorded);
+        self.record(group).await?;
+        if is_behind {
+            return self.read_ahead().await;
+        }
+        self.ahead_at = None;
+        Ok(())
+    }
+
+    /// A durable that was made anew delivers all that the stream holds once more. What is newer than what is
+    /// recorded does not wait for that: it is read from the stream, now and then.
+    async fn read_ahead(&mut self) -> Result<(), SessionError> {
+        let is_first = self.ahead_at.is_none();
+        if self.ahead_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        let read = self.read_newer(is_first).await;
+        self.ahead_at = Some(Instant::now() + AHEAD_EVERY);
+        match read {
+            // What the durable delivers goes on meanwhile.
+            Err(SessionError::Stream(error)) => {
+                tracing::debug!(
+                    error = in_one_line(&error),
+                    "what is newer could not be read; it is tried again"
+                );
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    async fn read_newer(&mut self, is_first: bool) -> Result<(), SessionError> {
+        let s = &self.ingest.subscription;
+        let stream = self.ingest.broker.stream_info(&s.stream).await?;
+        self.is_the_same(&stream)?;
+        let (next, last) = (self.continuity.recorded() + 1, stream.last_seq());
+        // What is gone is told of when nothing is in hand any more.
+        if last < next || stream.first_seq() > next {
+            return Ok(());
+        }
+        let limit = PAGE.min(self.window.room());
+        if is_first && self.account.is_whole() {
+            // A message that ends the client is passed so; otherwise it would end the next process as well.
+            match self.ingest.broker.read_singly(&s.stream, &s.subject, next, last, limit).await {
+                Err(StreamError::Denied { .. }) => {}
+                range => return self.record_range(range?, next, last).await.map(drop),
+            }
+        }
+        self.read_page(next, last, limit).await.map(drop)
     }
 
     /// How many to record next. While the handler is fast, no more than can start at once, and not
@@ -253,17 +330,29 @@ impl Session<'_> {
 
     /// Records deliveries in order, reading first what lies between; acks each part once committed.
     async fn record(&mut self, group: Vec<Delivery>) -> Result<(), SessionError> {
-        failpoint!("ingest.pull.after");
+        failpoint!("ingest.pull.after", lost::to_broker("pulling").into());
         let mut part: Vec<Delivery> = Vec::with_capacity(group.len());
+        // A durable that was made anew delivers everything once more: what of it came together is of one
+        // stream, and looked at once.
+        let mut is_of_this_stream = false;
         for delivery in group {
             let first = delivery.delivered == 1;
+            let shrank = first && self.shrank(delivery.pending);
             match self.continuity.judge(delivery.stream_seq, delivery.consumer_seq, first) {
+                Before::Nothing if shrank => {
+                    self.record_part(std::mem::take(&mut part)).await?;
+                    self.look_at_beginning(delivery.stream_seq).await?;
+                }
                 Before::Nothing => {}
                 // A first delivery of an old sequence: the stream may be a new one.
-                Before::Seen if first => self.check_incarnation().await?,
+                Before::Seen if first && !is_of_this_stream => {
+                    self.check_incarnation().await?;
+                    is_of_this_stream = true;
+                }
                 Before::Seen => {}
                 Before::Read { from, to } => {
                     self.record_part(std::mem::take(&mut part)).await?;
+                    self.look_at_beginning(to + 1).await?;
                     self.read_range(from, to).await?;
                 }
             }
@@ -283,12 +372,12 @@ impl Session<'_> {
         let tokens: Vec<_> = part.iter().map(|delivery| delivery.ack.clone()).collect();
         let highest = part.iter().map(|delivery| delivery.stream_seq).max().unwrap_or(0);
         self.write(part.into_iter().map(Incoming::from).collect(), highest).await?;
-        failpoint!("ingest.ack.before");
+        failpoint!("ingest.ack.before", lost::to_broker("acknowledging").into());
         // An ack that is lost brings a redelivery, and that a duplicate, and that an ack.
         if let Err(error) = self.durable.ack(&tokens).await {
             tracing::debug!(error = in_one_line(&error), "acks were not sent; the messages come again");
         }
-        failpoint!("ingest.ack.after");
+        failpoint!("ingest.ack.after", lost::to_broker("acknowledging").into());
         Ok(())
     }
 
@@ -296,9 +385,10 @@ impl Session<'_> {
     async fn write(&mut self, messages: Vec<Incoming>, highest: u64) -> Result<(), SessionError> {
         let stream = &self.ingest.subscription.stream;
         let contracts = &self.ingest.contracts;
+        let upto = self.continuity.recorded().min(highest);
+        self.account_for(&messages, upto);
         let rows: Vec<_> =
             messages.into_iter().map(|m| arrival(m, stream, self.incarnation, contracts)).collect();
-        let upto = self.continuity.recorded().min(highest);
         match self.recorder.record(rows, i64::try_from(upto).unwrap_or(i64::MAX)).await {
             Recording::Done { ready } => {
                 self.window.recorded(ready);
@@ -321,6 +411,13 @@ impl Session<'_> {
     async fn read_page(&mut self, from: u64, to: u64, limit: usize) -> Result<u64, SessionError> {
         let s = &self.ingest.subscription;
         let range = self.ingest.broker.read_range(&s.stream, &s.durable, &s.subject, from, to, limit).await?;
+        let upto = self.record_range(range, from, to).await?;
+        failpoint!("ingest.range.after", lost::to_broker("reading a missing range").into());
+        Ok(upto)
+    }
+
+    /// Records what was read of a range; returns up to where that is all of it.
+    async fn record_range(&mut self, range: Range, from: u64, to: u64) -> Result<u64, SessionError> {
         let last = range.messages.last().map(|m| m.stream_seq);
         let upto = if range.complete { to } else { last.unwrap_or(from.saturating_sub(1)) };
         if !range.messages.is_empty() {
@@ -334,7 +431,6 @@ impl Session<'_> {
         }
         self.continuity.advance(upto);
         self.write(range.messages.into_iter().map(Incoming::from).collect(), upto).await?;
-        failpoint!("ingest.range.after");
         Ok(upto)
     }
 
@@ -342,7 +438,10 @@ impl Session<'_> {
     async fn look_for_stranded(&mut self) -> Result<(), SessionError> {
         let s = &self.ingest.subscription;
         let stream = self.ingest.broker.stream_info(&s.stream).await?;
+        self.is_the_same(&stream)?;
         let durable = self.ingest.broker.consumer_info(&s.stream, &s.durable).await?;
+        // Nothing is in hand: what the stream dropped will not come any more.
+        self.pass_over(stream.first_seq().saturating_sub(1)).await?;
         let recorded = self.continuity.recorded();
         let (last, first) = (stream.last_seq(), recorded + 1);
         let owed =
@@ -351,14 +450,18 @@ impl Session<'_> {
             // Page by page, as far as there is room: the next turn goes on.
             self.read_page(first, last, PAGE.min(self.window.room())).await?;
             self.idle = 1;
+            return Ok(());
         }
-        Ok(())
+        self.prove(last).await
     }
 
     async fn check_incarnation(&mut self) -> Result<(), SessionError> {
         self.stream_at = Instant::now() + STREAM_EVERY;
-        let created = micros(self.ingest.broker.stream_info(&self.ingest.subscription.stream).await?.created);
-        if created == self.incarnation { Ok(()) } else { Err(SessionError::NewIncarnation) }
+        self.is_the_same(&self.ingest.broker.stream_info(&self.ingest.subscription.stream).await?)
+    }
+
+    fn is_the_same(&self, stream: &StreamFacts) -> Result<(), SessionError> {
+        if micros(stream.created) == self.incarnation { Ok(()) } else { Err(SessionError::NewIncarnation) }
     }
 }
 

@@ -8,12 +8,18 @@
 //! ```
 
 mod dispatch;
+mod in_process;
 mod ingest;
 mod leases;
+#[cfg(debug_assertions)]
+mod lost;
 mod maintain;
+mod program;
 mod publish;
 mod run;
 mod slot;
 mod start;
 
+pub use in_process::InProcess;
+pub use program::{HandlersError, worker, worker_with};
 pub use run::{WorkerError, run};

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sea_mq_config::{Settings, Subscription};
+use sea_mq_config::{IN_PROCESS, Settings, Subscription};
 use sea_mq_contracts::{Contracts, ContractsError};
 use sea_mq_database::DatabaseError;
-use sea_mq_dispatch::{Handler, HandlerUrlError, Signer};
+use sea_mq_dispatch::{HandlerUrlError, Signer};
 use sea_mq_event::LANES;
 use sea_mq_inbox::Inbox;
 use sea_mq_lease::Role;
@@ -19,7 +19,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dispatch::{Dispatcher, Shared};
+use crate::InProcess;
+use crate::dispatch::{Dispatcher, Handler, Shared};
 use crate::ingest::Ingest;
 use crate::leases::{Keeper, Leases, in_one_line};
 use crate::maintain::Maintenance;
@@ -47,6 +48,11 @@ pub enum WorkerError {
     /// The handler's URL cannot be used.
     #[error(transparent)]
     Handler(#[from] HandlerUrlError),
+    /// Events are to be handed to handlers that this program does not have.
+    #[error(
+        "HANDLER_URL of {0} is in-process, and this program has no handlers of its own: say the URL of a handler, or run the program that has them"
+    )]
+    NoHandlers(String),
     /// The contracts cannot be used.
     #[error("the contracts that CONTRACTS_DIR names cannot be used")]
     Contracts(#[source] ContractsError),
@@ -61,12 +67,23 @@ pub enum WorkerError {
     BrokerGone(String),
 }
 
-/// Runs a worker until `stop`, then drains it within the configured grace.
+/// Runs a worker until `stop`, then drains it within the configured grace. Subscriptions whose handler is in the
+/// process hand their events to `handlers`.
 ///
 /// # Errors
 /// [`WorkerError`]; its [`WorkerError::exit_code`] is the process's.
-pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) -> Result<(), WorkerError> {
+pub async fn run(
+    settings: Settings,
+    metrics: Metrics,
+    handlers: Option<InProcess>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
     let contracts = start::contracts(&settings)?;
+    let chosen: Vec<Handler> = settings
+        .subscriptions
+        .iter()
+        .map(|subscription| handler(&settings, subscription, handlers.as_ref()))
+        .collect::<Result<_, _>>()?;
     let health = Health::new(&["database", "nats", "topology"]);
     let address = SocketAddr::new(settings.observe.metrics_host, settings.observe.metrics_port);
     let server = HttpServer::bind(address, health.clone(), metrics).await?;
@@ -75,7 +92,7 @@ pub async fn run(settings: Settings, metrics: Metrics, stop: CancellationToken) 
     let http = tokio::spawn(server.run(serving.clone()));
     let result = tokio::select! {
         started = Started::wait_for(&settings, contracts, &health) => match started {
-            Ok(started) => started.run(settings, health.clone(), &stop).await,
+            Ok(started) => started.run(settings, chosen, health.clone(), &stop).await,
             Err(error) => Err(error),
         },
         () = stop.cancelled() => Ok(()),
@@ -116,6 +133,7 @@ impl Started {
     async fn run(
         self,
         settings: Settings,
+        handlers: Vec<Handler>,
         health: Health,
         stop: &CancellationToken,
     ) -> Result<(), WorkerError> {
@@ -147,8 +165,8 @@ impl Started {
         };
         let publishing = leases.clone();
         tasks.spawn("publisher", |stop| publishing.work(sea_mq_outbox::ROLE.to_owned(), publisher.run(stop)));
-        for (subscription, inbox) in settings.subscriptions.iter().zip(&inboxes) {
-            self.consume(&mut tasks, &settings, subscription, inbox, &leases, &health)?;
+        for ((subscription, inbox), handler) in settings.subscriptions.iter().zip(&inboxes).zip(handlers) {
+            self.consume(&mut tasks, &settings, Consumer { subscription, inbox, handler }, &leases, &health);
         }
         let maintenance = Maintenance {
             outbox,
@@ -189,11 +207,10 @@ impl Started {
         &self,
         tasks: &mut Tasks,
         settings: &Settings,
-        subscription: &Subscription,
-        inbox: &Inbox,
+        Consumer { subscription, inbox, handler }: Consumer<'_>,
         leases: &Leases,
         health: &Health,
-    ) -> Result<(), WorkerError> {
+    ) {
         let shared = Shared::new(subscription);
         let (sender, reserved) = mpsc::unbounded_channel();
         let progress = Progress::new(format!("dispatch {}", subscription.durable), STALLED);
@@ -207,12 +224,12 @@ impl Started {
             health: health.clone(),
             shared: Arc::clone(&shared),
             reserved: sender,
+            told_of: Mutex::default(),
         };
         let dispatcher = Dispatcher {
             inbox: inbox.clone(),
             broker: self.publishing.clone(),
-            handler: Handler::new(&subscription.handler_url, subscription.handler_timeout)?
-                .signed(Signer::new(settings.signing_keys.expose())),
+            handler,
             subscription: subscription.clone(),
             dlq_stream: settings.dlq_stream.clone(),
             dlq_prefix: settings.dlq_prefix.clone(),
@@ -230,8 +247,28 @@ impl Started {
         tasks.spawn(&format!("dispatch {}", subscription.durable), |stop| {
             dispatching.work(dispatch_role, dispatcher.run(stop))
         });
-        Ok(())
     }
+}
+
+/// What a subscription's events pass through.
+struct Consumer<'a> {
+    subscription: &'a Subscription,
+    inbox: &'a Inbox,
+    handler: Handler,
+}
+
+/// Whom the events of a subscription are handed to.
+fn handler(
+    settings: &Settings,
+    subscription: &Subscription,
+    handlers: Option<&InProcess>,
+) -> Result<Handler, WorkerError> {
+    if subscription.handler_url == IN_PROCESS {
+        let handlers = handlers.ok_or_else(|| WorkerError::NoHandlers(subscription.durable.clone()))?;
+        return Ok(Handler::InProcess(handlers.clone(), subscription.handler_timeout));
+    }
+    let handler = sea_mq_dispatch::Handler::new(&subscription.handler_url, subscription.handler_timeout)?;
+    Ok(Handler::Http(Box::new(handler.signed(Signer::new(settings.signing_keys.expose())))))
 }
 
 /// Named tasks: each runs until the stop, and an earlier end, or a panic, ends the worker.

@@ -225,6 +225,7 @@ impl WorkerError {
             Self::Stream(StreamError::Credentials { .. } | StreamError::BadAddress { .. })
             | Self::Topology(_)
             | Self::Handler(_)
+            | Self::NoHandlers(_)
             | Self::Contracts(_) => 64,
             Self::Stream(_)
             | Self::Schema(_)

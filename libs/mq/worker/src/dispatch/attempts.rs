@@ -43,8 +43,7 @@ impl Running {
                 for id in asked.iter().filter(|id| !attempts.iter().any(|a| a.message_id == **id)) {
                     // Held by a handler's transaction or by a start that was not answered, or moved on
                     // by somebody: to be looked at.
-                    self.d.shared.book().answered(*id, now);
-                    self.d.shared.book().inconclusive(*id);
+                    self.d.shared.book().not_called(*id, now);
                     self.unclear.push(Unclear { id: *id, at: now + HELD_AGAIN, uncalled: true });
                 }
                 self.take_up(instance, attempts);
@@ -54,8 +53,7 @@ impl Running {
                 self.database_waits(&error);
                 let now = Instant::now();
                 for id in asked {
-                    self.d.shared.book().answered(*id, now);
-                    self.d.shared.book().inconclusive(*id);
+                    self.d.shared.book().not_called(*id, now);
                     self.unclear.push(Unclear { id: *id, at: now, uncalled: true });
                 }
             }
@@ -94,39 +92,40 @@ impl Running {
         if !is_valid(&self.d.leases.now()) {
             return;
         }
-        while let Some(attempt) = self.waiting.pop_front() {
-            let (id, fence) = (attempt.message_id, attempt.fence);
-            let (may_be_called, room) = {
-                let book = self.d.shared.book();
-                (book.may_be_called(id), book.pace.room(self.calls.len(), now))
-            };
-            if !may_be_called {
-                self.give_back(id, fence, now);
-            } else if room > 0 {
-                failpoint!("dispatch.call.before");
-                self.in_flight.insert((id, fence));
-                self.calls.start(attempt);
-            } else {
-                return self.waiting.push_front(attempt);
+        self.give_front_back(now);
+        let size = self.call_size(now);
+        while self.may_call(now) {
+            let group = self.next_group(size, now);
+            if group.is_empty() {
+                return;
             }
+            failpoint!("dispatch.call.before" => {
+                for attempt in group {
+                    self.give_back(attempt.message_id, attempt.fence, now);
+                }
+                continue;
+            });
+            self.in_flight.extend(group.iter().map(|attempt| (attempt.message_id, attempt.fence)));
+            self.d.shared.book().call_began(group.len());
+            self.calls.start(group, self.instance);
         }
     }
 
     pub(super) fn give_waiting_back(&mut self) {
         let now = Instant::now();
-        while let Some(attempt) = self.waiting.pop_front() {
+        while let Some(attempt) = self.singly.pop_front().or_else(|| self.waiting.pop_front()) {
             self.give_back(attempt.message_id, attempt.fence, now);
         }
     }
 
     /// Gives back, uncounted, an attempt that was started and not called.
     pub(super) fn give_back(&mut self, id: Uuid, fence: i64, now: Instant) {
-        self.d.shared.book().answered(id, now);
+        self.d.shared.book().not_called(id, now);
         let settlement = Settlement::GiveBack { error: String::new() };
         self.to_settle.push(ToSettle { id, fence, settlement, call: None });
     }
 
-    pub(super) fn ended(&mut self, Ended { call, outcome }: Ended) {
+    pub(super) fn ended(&mut self, Ended { call, outcome, whole }: Ended) {
         let now = Instant::now();
         self.in_flight.remove(&(call.id, call.fence));
         let consumer = self.d.inbox.consumer();
@@ -150,7 +149,10 @@ impl Running {
                 if let Some(wait) = wait {
                     book.pace.overloaded(*wait, now);
                 }
-                if let Some(event_type) = book.failed(call.id, now) {
+                // What befell a whole batch says little of each of its types: by themselves they will tell.
+                if whole {
+                    book.inconclusive(call.id);
+                } else if let Some(event_type) = book.failed(call.id, now) {
                     tracing::warn!(
                         consumer,
                         event_type,
@@ -184,7 +186,7 @@ impl Running {
         if !went_down && self.slots.probing.is_some() {
             return;
         }
-        let address = self.d.handler.authority().to_owned();
+        let address = self.d.handler.place().to_owned();
         tracing::warn!(
             consumer = self.d.inbox.consumer(),
             handler = address,
@@ -207,5 +209,6 @@ impl Running {
         self.d.health.set(&self.handler_check(), Status::Up);
         tracing::info!(consumer = self.d.inbox.consumer(), "the handler is listening again");
         self.due_at = Instant::now();
+        self.batching.ask_by(Instant::now());
     }
 }

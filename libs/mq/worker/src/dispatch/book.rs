@@ -115,6 +115,10 @@ pub(crate) struct Book {
     running: HashMap<Uuid, Running>,
     /// Attempts that are started and not answered: called, or waiting for a free call.
     calls: usize,
+    /// Of those that are called, what came in a call with another: a call counts once, however many it has.
+    shared: usize,
+    /// Never more attempts than this.
+    most: usize,
     /// So many may wait for a free call: the statements that start and settle take their time.
     ahead: usize,
     turns: Turns,
@@ -139,6 +143,8 @@ impl Book {
             known: HashSet::new(),
             running: HashMap::new(),
             calls: 0,
+            shared: 0,
+            most: max_inflight + ahead,
             ahead,
             turns: Turns::new(probe_pace),
             alone: None,
@@ -162,6 +168,21 @@ impl Book {
     #[cfg(test)]
     pub(crate) fn calls(&self) -> usize {
         self.calls
+    }
+
+    /// A call with so many attempts has begun.
+    pub(crate) fn call_began(&mut self, attempts: usize) {
+        self.shared += attempts.saturating_sub(1);
+    }
+
+    /// A call with so many attempts is over, whatever it brought.
+    pub(crate) fn call_ended(&mut self, attempts: usize) {
+        self.shared = self.shared.saturating_sub(attempts.saturating_sub(1));
+    }
+
+    /// The one of its failing type that shows whether the handler takes it again.
+    pub(crate) fn is_probe(&self, id: Uuid) -> bool {
+        self.running.get(&id).is_some_and(|running| running.probe)
     }
 
     /// True while something could be handled: started, or waiting for its turn.

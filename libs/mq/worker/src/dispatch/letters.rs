@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_mq_failpoint::failpoint;
+use sea_mq_failpoint::{failpoint, wall_clock};
 use sea_mq_inbox::{AggregateKey, Inbox, Letter};
 use sea_mq_observe::metric;
 use sea_mq_stream::{Broker, DeadLetter};
@@ -82,15 +82,15 @@ impl Letters {
             letter.exempt,
         );
         let (lane, reason, consumer) = (letter.lane, letter.reason.clone(), self.inbox.consumer());
-        failpoint!("dead_letter.publish.before");
-        let outgoing = self.dead_letter(letter).into_outgoing();
+        failpoint!("dead_letter.publish.before" => return);
+        let outgoing = self.dead_letter(letter).into_outgoing(self.broker.max_payload());
         if let Err(error) = self.broker.publish(&self.stream, outgoing).await {
             tracing::error!(message_id = %id, consumer, error = in_one_line(&error),
                 "a dead letter could not be stored: its event stays in the inbox, and the letter is sent again");
             // Outages end by themselves; the next look sends it again.
             return tokio::time::sleep(LOOK_EVERY).await;
         }
-        failpoint!("dead_letter.publish.after");
+        failpoint!("dead_letter.publish.after" => return);
         match self.inbox.mark_dead(id, fence, self.hold).await {
             Ok(true) => {
                 metric::dead_letters_total(consumer.to_owned(), reason.clone()).increment(1);
@@ -119,7 +119,7 @@ impl Letters {
             consumer: self.inbox.consumer().to_owned(),
             stream: letter.stream,
             stream_seq: u64::try_from(letter.stream_seq).unwrap_or(0),
-            failed_at: OffsetDateTime::now_utc(),
+            failed_at: OffsetDateTime::from(wall_clock()),
             epoch: letter.epoch,
         }
     }

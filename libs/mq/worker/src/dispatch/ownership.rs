@@ -50,9 +50,9 @@ impl Running {
         self.arriving.clear();
         self.taking.clear();
         let starting = self.slots.starting.take();
-        let (settling, standing, probing) =
-            (self.slots.settling.take(), self.slots.standing.take(), self.slots.probing.take());
-        self.slots = Slots { starting, settling, standing, probing, ..Slots::default() };
+        let (settling, standing) = (self.slots.settling.take(), self.slots.standing.take());
+        let (probing, asking) = (self.slots.probing.take(), self.slots.asking.take());
+        self.slots = Slots { starting, settling, standing, probing, asking, ..Slots::default() };
         let mut book = self.d.shared.book();
         for lane in book.lanes() {
             book.forget(lane);
@@ -90,8 +90,11 @@ impl Running {
         self.taking.clone_from(&lanes);
         let (inbox, instance) = (self.d.inbox.clone(), self.instance);
         self.slots.taking = Some(Box::pin(async move {
-            failpoint!("dispatch.take_over.before");
-            let found = async { Ok((inbox.floors(&lanes).await?, inbox.open(&lanes).await?)) }.await;
+            let found = async {
+                failpoint!("dispatch.take_over.before", crate::lost::to_inbox("read what is open"));
+                Ok((inbox.floors(&lanes).await?, inbox.open(&lanes).await?))
+            };
+            let found = found.await;
             pause_on_error(found.is_err()).await;
             Taken { lanes, instance, found }
         }));

@@ -14,6 +14,8 @@ const RATE_AGES: Duration = Duration::from_millis(200);
 const FAST: f64 = 200.0;
 /// Attempts are started so long before their calls: what the statements that start and settle take.
 const AHEAD: Duration = Duration::from_millis(50);
+/// For a handler that takes batches: each call holds several for as long as all of them take.
+const AHEAD_OF_BATCHES: Duration = Duration::from_millis(100);
 /// More rows make a statement no cheaper for each.
 const MOST_WORTH: usize = 128;
 /// So many are started ahead of a handler of which nothing is known yet.
@@ -28,6 +30,7 @@ pub(crate) struct Pace {
     halved_at: Option<Instant>,
     quiet_until: Option<Instant>,
     down: bool,
+    batches: bool,
     ended: u32,
     counted_from: Option<Instant>,
     rate: f64,
@@ -42,6 +45,7 @@ impl Pace {
             halved_at: None,
             quiet_until: None,
             down: false,
+            batches: false,
             ended: 0,
             counted_from: None,
             rate: 0.0,
@@ -82,8 +86,17 @@ impl Pace {
     /// How many attempts may be started beyond the calls that are free, at most `bound`.
     pub(crate) fn ahead(&self, now: Instant, bound: usize) -> usize {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let wanted = (self.rate(now) * AHEAD.as_secs_f64()) as usize;
+        let wanted = (self.rate(now) * self.ahead_of().as_secs_f64()) as usize;
         wanted.max(LEAST_AHEAD).min(bound)
+    }
+
+    fn ahead_of(&self) -> Duration {
+        if self.batches { AHEAD_OF_BATCHES } else { AHEAD }
+    }
+
+    /// The handler takes batches, or does not.
+    pub(crate) fn set_batches(&mut self, batches: bool) {
+        self.batches = batches;
     }
 
     /// How many rows are worth a statement, while there is still enough to call: half of what may be
@@ -151,6 +164,9 @@ mod tests {
         let now = at(100_000);
         assert!(pace.is_fast(now));
         assert!((495..=505).contains(&pace.ahead(now, 600)), "10,000 a second over 50 ms");
+        pace.set_batches(true);
+        assert!((990..=1010).contains(&pace.ahead(now, 2000)), "in batches: over 100 ms");
+        pace.set_batches(false);
         assert_eq!((pace.ahead(now, 50), pace.worth(now, 600)), (50, 128));
         assert_eq!(pace.worth(now, 16), 8, "never more than could be started");
         let later = now + Duration::from_secs(1);

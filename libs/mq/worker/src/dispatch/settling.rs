@@ -49,7 +49,10 @@ impl Running {
         let group: Vec<ToSettle> = self.to_settle.drain(..count).collect();
         let inbox = self.d.inbox.clone();
         self.slots.settling = Some(Box::pin(async move {
-            failpoint!("dispatch.settle.before");
+            failpoint!("dispatch.settle.before" => {
+                let error = Some(crate::lost::to_inbox("settle messages"));
+                return SettledGroup { done: Vec::new(), failed: group, error };
+            });
             let group = settle(&inbox, group).await;
             pause_on_error(group.error.is_some()).await;
             group

@@ -52,6 +52,7 @@ impl Running {
             let id = unclear.id;
             let Some(row) = book.row(id) else { continue };
             let (key, lane, row_attempts) = (row.key.clone(), row.lane, row.attempts);
+            let owned = book.owns(lane);
             match standing {
                 Standing::Startable(pos) => {
                     book.located(id, pos);
@@ -61,7 +62,7 @@ impl Running {
                 Standing::Processed | Standing::Dead => book.finished(id),
                 Standing::Holding => book.closed(&key, lane, id, true),
                 // Of a lane that may be another's by now, so may the attempt be.
-                Standing::Running(fence) if !is_ours || self.is_in_hand(id, fence) => {
+                Standing::Running(fence) if !is_ours || !owned || self.is_in_hand(id, fence) => {
                     self.unclear.push(Unclear { at: again, ..unclear });
                 }
                 Standing::Running(fence) if unclear.uncalled => {
@@ -79,7 +80,7 @@ impl Running {
 
     pub(super) fn is_in_hand(&self, id: Uuid, fence: i64) -> bool {
         self.in_flight.contains(&(id, fence))
-            || self.waiting.iter().any(|a| a.message_id == id && a.fence == fence)
+            || self.waiting.iter().chain(&self.singly).any(|a| a.message_id == id && a.fence == fence)
             || self
                 .to_settle
                 .iter()

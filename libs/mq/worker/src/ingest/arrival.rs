@@ -15,6 +15,8 @@ pub(super) struct Incoming {
     pub(super) message_id: Option<String>,
     pub(super) body: Bytes,
     pub(super) stream_seq: u64,
+    /// Why its headers cannot be read, if so.
+    pub(super) unreadable: Option<String>,
 }
 
 impl From<RangeMessage> for Incoming {
@@ -25,6 +27,7 @@ impl From<RangeMessage> for Incoming {
             message_id: m.message_id,
             body: m.body,
             stream_seq: m.stream_seq,
+            unreadable: m.unreadable,
         }
     }
 }
@@ -37,6 +40,7 @@ impl From<Delivery> for Incoming {
             message_id: d.message_id,
             body: d.body,
             stream_seq: d.stream_seq,
+            unreadable: None,
         }
     }
 }
@@ -59,6 +63,7 @@ pub(super) fn arrival(
     let (kind, id) = (header(header::AGGREGATE_TYPE), header(header::AGGREGATE_ID));
     let version = header(header::EVENT_VERSION).and_then(|v| v.parse().ok());
     let unusable = match usable_id {
+        _any if message.unreadable.is_some() => message.unreadable.as_deref().map(unreadable),
         None => Some(missing_id(message.message_id.as_deref())),
         Some(_) => {
             malformed(&message.body).or_else(|| breaks_contract(contracts, &message.subject, &message.body))
@@ -89,6 +94,10 @@ fn missing_id(given: Option<&str>) -> Unusable {
         Some(text) => format!("its Nats-Msg-Id is not a UUID: {}", clean(text, 100)),
     };
     Unusable { reason: "missing_message_id", error }
+}
+
+fn unreadable(why: &str) -> Unusable {
+    Unusable { reason: "malformed", error: format!("no client can read it: {why}") }
 }
 
 fn malformed(body: &[u8]) -> Option<Unusable> {
@@ -171,6 +180,7 @@ mod tests {
             message_id: id.map(str::to_owned),
             body: Bytes::copy_from_slice(body),
             stream_seq: 7,
+            unreadable: None,
         }
     }
 
@@ -201,6 +211,7 @@ mod tests {
         ) {
             let message = Incoming {
                 subject, headers: vec![(name, value)], message_id: id, body: Bytes::from(body), stream_seq: seq,
+                unreadable: None,
             };
             let row = arrival(message, "S", OffsetDateTime::UNIX_EPOCH, &Contracts::none());
             prop_assert!((0..32).contains(&row.lane));

@@ -171,7 +171,12 @@ impl Running {
         Some(Box::pin(async move {
             let (rows, bytes) = (i64::try_from(PER_LANE), i64::try_from(budget));
             let (rows, bytes) = (rows.unwrap_or(i64::MAX), bytes.unwrap_or(i64::MAX));
-            let claim = outbox.look_and_claim(&seen, &asked, rows, bytes).await;
+            let claim = async {
+                let claim = outbox.look_and_claim(&seen, &asked, rows, bytes).await?;
+                failpoint!("publish.claim.after", crate::lost::to_outbox("claim rows"));
+                Ok(claim)
+            };
+            let claim = claim.await;
             Fetched::Claimed { asked, budget, claim }
         }))
     }
@@ -236,7 +241,6 @@ impl Running {
     }
 
     async fn claimed(&mut self, asked: &[Cursor], budget: usize, Claim { from, rows, mut news }: Claim) {
-        failpoint!("publish.claim.after");
         let bytes: usize = rows.iter().map(|row| row.payload.len()).sum();
         // What came up on the lanes that were read has been read with them, unless the lane has changed
         // since: then its rows are not taken, and it is only heard of.

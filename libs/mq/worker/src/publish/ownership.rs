@@ -115,7 +115,7 @@ impl Running {
 
 /// Reads where the lanes' last owners stood, and what has come up below since.
 pub(super) async fn take_over(outbox: &Outbox, lanes: &[i16]) -> Result<Found, OutboxError> {
-    failpoint!("publish.take_over.before");
+    failpoint!("publish.take_over.before", crate::lost::to_outbox("read where lanes stand"));
     let positions = outbox.positions(lanes).await?;
     let mut snapshots: Vec<&String> = positions.iter().filter_map(|p| p.snapshot.as_ref()).collect();
     snapshots.sort_unstable();

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use sea_mq_contracts::Violation;
-use sea_mq_failpoint::failpoint;
+use sea_mq_failpoint::{failpoint, wall_clock};
 use sea_mq_observe::metric;
 use sea_mq_outbox::{Claimed, Published};
-use sea_mq_stream::{OutageKind, PublishError, Stored};
+use sea_mq_stream::{Broker, OutageKind, PublishError, Stored};
 use time::OffsetDateTime;
 
 use super::Running;
@@ -27,6 +27,10 @@ enum Unstored {
     Broker(PublishError),
     /// It was not sent.
     Contract(Violation),
+    /// The stream had it once, does not hold it any more, and has not forgotten its id yet.
+    Remembered {
+        sequence: u64,
+    },
 }
 
 impl Running {
@@ -43,17 +47,25 @@ impl Running {
                 self.sending.push(Box::pin(std::future::ready(sent)));
                 continue;
             }
-            failpoint!("publish.send.before");
-            let ack = self.publisher.broker.publish(&self.publisher.settings.stream, outgoing(&to_send.row));
+            failpoint!("publish.send.before" => {
+                self.sending.push(Box::pin(std::future::ready(unsent(to_send, to))));
+                continue;
+            });
+            let broker = self.publisher.broker.clone();
+            let ack = broker.publish(&self.publisher.settings.stream, outgoing(&to_send.row));
             self.sending.push(Box::pin(async move {
-                let result = ack.await.map_err(Unstored::Broker);
+                let result = match ack.await {
+                    Ok(stored) if stored.duplicate => held(&broker, stored).await,
+                    Ok(stored) => Ok(stored),
+                    Err(error) => Err(Unstored::Broker(error)),
+                };
                 Sent { to_send, to, result }
             }));
         }
     }
 
     pub(super) async fn answered(&mut self, Sent { to_send, to, result }: Sent) {
-        failpoint!("publish.ack.after");
+        failpoint!("publish.ack.after" => return self.outage(&to_send, OutageKind::Disconnected, "failpoint"));
         match result {
             Ok(stored) => self.stored(&to_send, to, &stored),
             Err(Unstored::Broker(PublishError::Outage { kind, detail })) => {
@@ -62,6 +74,12 @@ impl Running {
             Err(Unstored::Broker(PublishError::Refused { reason })) => {
                 metric::publish_failures_total("refused").increment(1);
                 self.park(&to_send.row, attempts(&to_send), &reason).await;
+            }
+            Err(Unstored::Remembered { sequence }) => {
+                metric::publish_failures_total("remembered").increment(1);
+                tracing::warn!(message_id = %to_send.row.id, stream = self.publisher.settings.stream, sequence,
+                    "the stream answers \"duplicate\" for an event that it does not hold any more: it was purged; the event is sent again until its id is forgotten");
+                self.book.failed(&to_send.row, Instant::now());
             }
             Err(Unstored::Contract(violation)) => {
                 metric::publish_failures_total("contract").increment(1);
@@ -82,7 +100,7 @@ impl Running {
         match self.acks.acked(to, stored, ToMark { row: published, lane: row.lane, seq: row.seq }) {
             Ack::Counts => {
                 self.publisher.progress.settled();
-                let waited = OffsetDateTime::now_utc() - row.since;
+                let waited = OffsetDateTime::from(wall_clock()) - row.since;
                 metric::publish_latency_ms().record(waited.as_seconds_f64().max(0.0) * 1000.0);
                 self.book.acked(row);
             }
@@ -136,7 +154,27 @@ impl Running {
     }
 }
 
+/// What is left of an event when the connection breaks before it is sent: for failpoints.
+#[cfg(debug_assertions)]
+fn unsent(to_send: ToSend, to: SentTo) -> Sent {
+    let outage = PublishError::Outage { kind: OutageKind::Disconnected, detail: "failpoint".to_owned() };
+    Sent { to_send, to, result: Err(Unstored::Broker(outage)) }
+}
+
 /// How often it was sent, this time included.
 fn attempts(sent: &ToSend) -> i32 {
     i32::try_from(sent.failures).unwrap_or(i32::MAX).saturating_add(1)
+}
+
+/// A "duplicate" counts only while the stream still holds what it names: one that was purged answers so
+/// until its duplicate window has passed.
+async fn held(broker: &Broker, stored: Stored) -> Result<Stored, Unstored> {
+    match broker.stream_info(&stored.stream).await {
+        Ok(facts) if facts.first_seq() <= stored.sequence => Ok(stored),
+        Ok(_purged) => Err(Unstored::Remembered { sequence: stored.sequence }),
+        Err(error) => Err(Unstored::Broker(PublishError::Outage {
+            kind: OutageKind::Unavailable,
+            detail: in_one_line(&error),
+        })),
+    }
 }

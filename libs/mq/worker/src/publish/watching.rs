@@ -41,11 +41,13 @@ impl Running {
         match seen.map(|facts| (facts.created, self.acks.seen(facts.created))) {
             Ok((_, Seen::First | Seen::Same)) => {}
             Ok((created, Seen::Recreated { void })) => {
+                let (stream, prefix) = (&self.publisher.settings.stream, &self.publisher.settings.prefix);
+                let context = prefix.split('.').next().unwrap_or_default();
                 tracing::error!(
-                    stream = self.publisher.settings.stream,
+                    stream,
                     %created,
                     sent_again = void.len(),
-                    "the event stream was recreated: events that only the former one held are gone from the broker"
+                    "the event stream was recreated: events that only the former one held are gone from the broker; publish them again from the outbox: sea-mq replay --context {context}"
                 );
                 self.book.unstored(&void);
             }

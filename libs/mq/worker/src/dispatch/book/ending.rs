@@ -19,6 +19,12 @@ impl Book {
         }
     }
 
+    /// An attempt that was started is not called: a probe leaves its type to the next.
+    pub(crate) fn not_called(&mut self, id: Uuid, now: Instant) {
+        self.answered(id, now);
+        self.inconclusive(id);
+    }
+
     /// The handler succeeded. True when its type had been failing.
     pub(crate) fn succeeded(&mut self, id: Uuid) -> Option<String> {
         self.pace.succeeded();

@@ -38,15 +38,24 @@ impl Book {
     }
 
     pub(super) fn has_room(&self, now: Instant) -> bool {
-        self.calls < self.capacity(now)
+        self.free(now) > 0
     }
 
     /// While the handler is fast and enough is started for it, a statement waits for more rows.
     fn is_not_worth_it(&self, now: Instant) -> bool {
-        let free = self.capacity(now).saturating_sub(self.calls);
         self.pace.is_fast(now)
-            && self.calls > self.pace.room(0, now)
-            && free < self.pace.worth(now, self.ahead)
+            && self.occupied() > self.pace.room(0, now)
+            && self.free(now) < self.pace.worth(now, self.ahead)
+    }
+
+    /// How many more may start. A call that hangs takes one place, whatever came in it.
+    fn free(&self, now: Instant) -> usize {
+        let free = self.capacity(now).saturating_sub(self.occupied());
+        free.min(self.most.saturating_sub(self.calls))
+    }
+
+    fn occupied(&self) -> usize {
+        self.calls.saturating_sub(self.shared)
     }
 
     /// Attempts that may be started and not answered at a time.
@@ -63,7 +72,7 @@ impl Book {
         if !self.pace.is_fast(now) || self.alone.is_some() || self.turns.has_suspects() {
             return None;
         }
-        let free = self.capacity(now).saturating_sub(self.calls + self.turns.startable());
+        let free = self.free(now).saturating_sub(self.turns.startable());
         let (all, own) = (usize::try_from(LANES).unwrap_or(1), self.lanes.len().max(1));
         Some((free * all / own, self.pace.worth(now, self.ahead)))
     }

@@ -144,6 +144,40 @@ fn a_few_more_are_started_than_called() {
 }
 
 #[test]
+fn a_call_that_hangs_takes_one_place_whatever_came_in_it() {
+    let mut book = Book::new(3, 10, PACE);
+    book.adopt(0, 0, Vec::new());
+    let asked = book.unread();
+    book.read(&asked, (1..=40).map(|n| row(n, &n.to_string())).collect(), 100);
+    let now = Instant::now();
+    let hang = book.start(now, 7);
+    assert_eq!((hang.len(), book.start(now, 100).len()), (7, 0), "3 called and 4 ahead");
+    book.call_began(7);
+    assert_eq!(book.start(now, 100).len(), 6, "the others' places, but no more attempts than 13");
+    book.call_ended(7);
+    assert!(book.start(now, 100).is_empty());
+    hang.into_iter().for_each(|id| book.answered(id, now));
+    assert_eq!(book.start(now, 100).len(), 1);
+}
+
+#[test]
+fn a_probe_that_was_not_called_leaves_its_type_to_the_next() {
+    let (mut book, now) = (book(5), Instant::now());
+    book.recorded((1..=9).map(|n| row(n, &n.to_string())).collect());
+    for failed in book.start(now, 5) {
+        book.answered(failed, now);
+        book.failed(failed, now);
+        book.blocked(failed);
+    }
+    let probe = book.start(now, 5)[0];
+    assert!(book.is_probe(probe) && !book.is_probe(id(1)));
+    assert!(book.start(now, 5).is_empty());
+    book.not_called(probe, now);
+    book.returned(probe);
+    assert_eq!(book.start(now, 5).len(), 1, "the next probe");
+}
+
+#[test]
 fn what_waits_for_its_call_goes_back_when_its_type_fails() {
     let mut book = Book::new(3, 4, PACE);
     book.adopt(0, 0, Vec::new());
