@@ -4,6 +4,7 @@ mod answer;
 mod call;
 mod effect;
 mod gate;
+mod reply;
 mod server;
 
 pub use answer::{Answer, Hold};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     behaviour: Mutex<Behaviour>,
     calls: Mutex<Vec<CallRecord>>,
     effectless: Mutex<BTreeSet<Uuid>>,
+    batches: Mutex<Option<usize>>,
     pub(crate) effects: Effects,
 }
 
@@ -70,6 +72,7 @@ impl TestHandler {
             behaviour: Mutex::new(Arc::new(behaviour)),
             calls: Mutex::default(),
             effectless: Mutex::default(),
+            batches: Mutex::default(),
             effects: Effects { app, mode },
         });
         Ok(Self { port: free_port()?, shared, server: None })
@@ -100,6 +103,11 @@ impl TestHandler {
     /// Behaves otherwise from the next call on.
     pub fn behave(&self, behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static) {
         *lock(&self.shared.behaviour) = Arc::new(behaviour);
+    }
+
+    /// Takes up to so many events in one call from now on, or only one.
+    pub fn offer_batches(&self, most: Option<usize>) {
+        *lock(&self.shared.batches) = most;
     }
 
     /// Every call up to now, in the order of arrival.
@@ -149,6 +157,10 @@ impl Shared {
             lock(&self.effectless).insert(call.message_id);
         }
         (number, answer)
+    }
+
+    pub(crate) fn batches(&self) -> Option<usize> {
+        *lock(&self.batches)
     }
 
     pub(crate) fn effectless(&self) -> BTreeSet<Uuid> {

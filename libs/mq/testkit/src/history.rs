@@ -1,13 +1,22 @@
 //! What is known of a run once it has come to rest.
 
-use std::collections::BTreeSet;
+mod file;
+mod reading;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use reading::Reading;
+
 /// Everything that was committed, stored, recorded, effected and dead-lettered in one run.
-#[derive(Clone, Debug, Default)]
+///
+/// It can be kept in a file and judged again: [`History::save`], [`History::load`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct History {
     /// Rows of the outboxes.
     pub committed: Vec<CommittedEvent>,
@@ -23,10 +32,23 @@ pub struct History {
     pub subscriptions: Vec<Subscription>,
     /// Events that a handler settled without an effect, on purpose.
     pub effectless: BTreeSet<Uuid>,
+    /// Events that an operator published again from the outbox, after their stream had been purged or
+    /// made anew. They may come later than their place in the outbox says, never earlier.
+    pub replayed: BTreeSet<Uuid>,
+    /// Which repair, counted from 1, published an event again last. An event of `replayed` that is not
+    /// named here belongs to the first; so nothing need be said of a run with one repair.
+    pub repairs: BTreeMap<Uuid, u32>,
+    /// Events whose handler commits exactly one event of its own with each effect.
+    pub expects_caused: BTreeSet<Uuid>,
+    /// Messages that were put into an event stream past every outbox of this history. `None`: not
+    /// known, so that whatever a stream holds counts as an event.
+    pub foreign: Option<BTreeSet<Uuid>>,
+    /// What the workers' gauges said at rest; see [`Reading`] for which count and when to read them.
+    pub readings: Vec<Reading>,
 }
 
 /// One row of an outbox.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommittedEvent {
     /// The event.
     pub id: Uuid,
@@ -43,6 +65,7 @@ pub struct CommittedEvent {
     /// The event that caused it.
     pub causation_id: Option<Uuid>,
     /// When it was written.
+    #[serde(with = "time::serde::rfc3339")]
     pub recorded_at: OffsetDateTime,
     /// How far it is.
     pub state: OutboxState,
@@ -51,7 +74,7 @@ pub struct CommittedEvent {
 }
 
 /// What an event is ordered by, within its stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Aggregate {
     /// Kind; may be empty.
     pub kind: String,
@@ -66,7 +89,8 @@ impl fmt::Display for Aggregate {
 }
 
 /// How far a row of an outbox is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutboxState {
     /// Not due yet.
     Scheduled,
@@ -81,18 +105,19 @@ pub enum OutboxState {
 }
 
 /// Where a message lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The stream.
     pub stream: String,
     /// When that stream was created: its incarnation.
+    #[serde(with = "time::serde::rfc3339")]
     pub incarnation: OffsetDateTime,
     /// Sequence in it.
     pub seq: u64,
 }
 
 /// One message of an event stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StreamedEvent {
     /// The event; without a usable id, the one that stands for its place.
     pub id: Uuid,
@@ -103,7 +128,7 @@ pub struct StreamedEvent {
 }
 
 /// One row of an inbox.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InboxEntry {
     /// The consumer.
     pub consumer: String,
@@ -128,7 +153,8 @@ pub struct InboxEntry {
 }
 
 /// How far a row of an inbox is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InboxState {
     /// To be called.
     Ready,
@@ -147,7 +173,7 @@ pub enum InboxState {
 }
 
 /// Something that a handler did for an event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
     /// The consumer whose handler it was.
     pub consumer: String,
@@ -155,12 +181,12 @@ pub struct Effect {
     pub id: Uuid,
     /// Its place in the order of effects.
     pub order: i64,
-    /// The attempt's fence.
+    /// The attempt's fence; 0 when the handler did not note it.
     pub fence: i64,
 }
 
 /// One message of a dead-letter stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// The consumer that gave up.
     pub consumer: String,
@@ -175,7 +201,7 @@ pub struct DeadLetter {
 }
 
 /// One consumer, what it takes and what its handler promises.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The durable's name.
     pub consumer: String,
@@ -188,7 +214,8 @@ pub struct Subscription {
 }
 
 /// What may be expected of a handler's effects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Guarantee {
     /// Effect and inbox mark in one transaction: exactly once, and never beside a dead letter.
     Joined,
@@ -199,6 +226,12 @@ pub enum Guarantee {
 }
 
 impl Subscription {
+    /// The context whose handler it feeds: what stands before `__` in its name.
+    #[must_use]
+    pub fn context(&self) -> &str {
+        self.consumer.split_once("__").map_or(self.consumer.as_str(), |(context, _)| context)
+    }
+
     /// Whether it takes an event with this subject.
     #[must_use]
     pub fn takes(&self, subject: &str) -> bool {
@@ -228,12 +261,13 @@ mod tests {
             ("a.event.x.v1", "a.event.x.v1.y", false),
         ] {
             let subscription = Subscription {
-                consumer: "c".to_owned(),
+                consumer: "c__from_a".to_owned(),
                 stream: "S".to_owned(),
                 filter: filter.to_owned(),
                 guarantee: Guarantee::Plain,
             };
             assert_eq!(subscription.takes(subject), takes, "{filter} {subject}");
+            assert_eq!(subscription.context(), "c");
         }
     }
 }

@@ -15,12 +15,14 @@ mod history;
 mod http;
 mod world;
 
-pub use checker::{Totals, Verdict, Violation, check};
+pub use checker::{Promise, Totals, Verdict, Violation, check};
 pub use collect::{Source, collect};
 pub use error::TestkitError;
 pub use handler::{Answer, Behaviour, Call, CallRecord, EffectMode, Gate, Hold, TestHandler};
 pub use history::{
     Aggregate, CommittedEvent, DeadLetter, Effect, Guarantee, History, InboxEntry, InboxState, OutboxState,
-    Place, StreamedEvent, Subscription,
+    Place, Reading, StreamedEvent, Subscription,
 };
-pub use world::{Event, ServerChoice, TestContext, WorkerLaunch, WorkerProcess, World, WorldOptions};
+pub use world::{
+    Event, OwnServers, ServerChoice, TestContext, WorkerLaunch, WorkerProcess, World, WorldOptions,
+};

@@ -14,6 +14,7 @@ mod worker;
 pub use context::TestContext;
 pub use emit::Event;
 pub use options::{ServerChoice, WorldOptions};
+pub use servers::OwnServers;
 pub use worker::{WorkerLaunch, WorkerProcess};
 
 use std::collections::BTreeMap;
@@ -55,6 +56,28 @@ impl World {
         let topologies = topology::declare(&options)?;
         let all: Vec<ContextTopology> = topologies.values().cloned().collect();
         let servers = Servers::start(&options.servers, &state, &all).await?;
+        Self::make(options, servers, state, topologies).await
+    }
+
+    /// The same on servers that were started already, without NATS users. What `options` say of servers
+    /// does not count.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub async fn on(own: OwnServers, options: WorldOptions) -> Result<Self, TestkitError> {
+        let OwnServers { postgres, nats, state } = own;
+        let options = WorldOptions { servers: ServerChoice::Own(nats.nodes().len()), ..options };
+        let topologies = topology::declare(&options)?;
+        let servers = Servers::Own { postgres: Box::new(postgres), nats, users: false };
+        Self::make(options, servers, state, topologies).await
+    }
+
+    async fn make(
+        options: WorldOptions,
+        servers: Servers,
+        state: StateDir,
+        topologies: BTreeMap<&'static str, ContextTopology>,
+    ) -> Result<Self, TestkitError> {
         let mut contexts = BTreeMap::new();
         for (known_as, topology) in &topologies {
             contexts
@@ -194,6 +217,12 @@ impl World {
             Servers::Own { nats, .. } => Ok(nats),
             Servers::Shared { .. } => Err(shared("NATS")),
         }
+    }
+
+    /// Where clients connect to its NATS nodes.
+    #[must_use]
+    pub fn nats_urls(&self) -> Vec<String> {
+        self.servers.nats().client_urls()
     }
 
     /// The folder that holds the logs and, with own servers, their files.

@@ -1,41 +1,60 @@
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
 
 use super::index::Index;
-use super::verdict::Violation;
+use super::violation::Violation;
 use crate::history::{DeadLetter, InboxEntry, InboxState};
 
-/// Dead rows without a letter, and letters without a dead row.
+/// Deaths without a letter, letters without a death, and letters that give another reason.
 pub(super) fn broken_letters(index: &Index<'_>) -> Vec<Violation> {
     let mut found: Vec<Violation> =
-        index.history.inbox.iter().filter_map(|entry| without_letter(index, entry)).collect();
+        index.history.inbox.iter().flat_map(|entry| wrong_deaths(index, entry)).collect();
     for (id, consumer) in index.letter_keys() {
-        let named = consumer.to_owned();
-        let mut epochs = HashSet::new();
-        for letter in index.letters(id, consumer) {
-            if !epochs.insert(letter.epoch) {
-                found.push(Violation::LetterTwice { id, consumer: named.clone(), epoch: letter.epoch });
-            }
-        }
-        let orphan = |letter: &&&DeadLetter| !is_backed(index.entry(id, consumer), letter.epoch);
-        if let Some(letter) = index.letters(id, consumer).iter().find(orphan) {
-            let epoch = letter.epoch;
-            found.push(Violation::LetterWithoutDeadRow { id, consumer: named, epoch });
-        }
+        found.extend(wrong_letters(index, id, consumer));
     }
     found
 }
 
-fn without_letter(index: &Index<'_>, entry: &InboxEntry) -> Option<Violation> {
-    if entry.state != InboxState::Dead {
-        return None;
+fn wrong_letters(index: &Index<'_>, id: Uuid, consumer: &str) -> Vec<Violation> {
+    let named = || consumer.to_owned();
+    let (mut found, mut epochs) = (Vec::new(), BTreeSet::new());
+    for letter in index.letters(id, consumer) {
+        if !epochs.insert(letter.epoch) {
+            found.push(Violation::LetterTwice { id, consumer: named(), epoch: letter.epoch });
+        }
+    }
+    let orphan = |letter: &&&DeadLetter| !is_backed(index.entry(id, consumer), letter.epoch);
+    if let Some(letter) = index.letters(id, consumer).iter().find(orphan) {
+        found.push(Violation::LetterWithoutDeadRow { id, consumer: named(), epoch: letter.epoch });
+    }
+    found
+}
+
+/// A row died in each epoch that it has left by a redrive, and in its present one when it is dead.
+fn wrong_deaths(index: &Index<'_>, entry: &InboxEntry) -> Vec<Violation> {
+    let is_dead = entry.state == InboxState::Dead;
+    if !is_dead && entry.epoch == 0 {
+        return Vec::new();
     }
     let letters = index.letters(entry.id, &entry.consumer);
-    let written = letters.iter().any(|letter| letter.epoch == entry.epoch);
-    (!written).then(|| Violation::DeadLetterMissing {
-        id: entry.id,
-        consumer: entry.consumer.clone(),
-        epoch: entry.epoch,
-    })
+    let consumer = || entry.consumer.clone();
+    let deaths = entry.epoch.saturating_add(i32::from(is_dead));
+    let written: BTreeSet<i32> = letters.iter().map(|letter| letter.epoch).collect();
+    let mut found: Vec<Violation> = (0..deaths)
+        .filter(|epoch| !written.contains(epoch))
+        .map(|epoch| Violation::DeadLetterMissing { id: entry.id, consumer: consumer(), epoch })
+        .collect();
+    let last = letters.iter().find(|letter| is_dead && letter.epoch == entry.epoch);
+    if let Some(letter) = last.filter(|letter| entry.dead_reason.as_ref() != Some(&letter.reason)) {
+        found.push(Violation::ReasonsDiffer {
+            id: entry.id,
+            consumer: consumer(),
+            row: entry.dead_reason.clone(),
+            letter: letter.reason.clone(),
+        });
+    }
+    found
 }
 
 /// A letter of an epoch belongs to a row that is dead (or dying) in it, or was redriven since.

@@ -1,9 +1,9 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use uuid::Uuid;
 
 use super::index::Index;
-use super::verdict::Violation;
+use super::violation::Violation;
 use crate::history::{CommittedEvent, InboxState, OutboxState, Subscription};
 
 /// Events that were committed or stored and came to no end that a person could see.
@@ -27,15 +27,25 @@ fn unpublished(index: &Index<'_>, event: &CommittedEvent) -> Option<Violation> {
     match event.state {
         // Seen by the operator, or not due yet.
         OutboxState::Scheduled | OutboxState::Parked | OutboxState::Held => None,
+        OutboxState::Ready if index.streamed.contains_key(&event.id) => {
+            lost("it was never marked published, although a stream has it")
+        }
         OutboxState::Ready => lost("it was never published"),
-        OutboxState::Published if index.streamed.contains_key(&event.id) || received(index, event.id) => None,
+        OutboxState::Published if index.streamed.contains_key(&event.id) => None,
+        // Whoever takes it answers for it.
+        OutboxState::Published if is_taken(index, event) || received(index, event.id) => None,
         OutboxState::Published => lost("it is marked published, but is in no stream and no inbox"),
     }
 }
 
+fn is_taken(index: &Index<'_>, event: &CommittedEvent) -> bool {
+    let Some(stored) = &event.stored else { return false };
+    let mut subscriptions = index.history.subscriptions.iter();
+    subscriptions.any(|taker| taker.stream == stored.stream && taker.takes(&event.subject))
+}
+
 fn received(index: &Index<'_>, id: Uuid) -> bool {
-    let consumers = index.history.subscriptions.iter().map(|s| s.consumer.as_str());
-    consumers.into_iter().any(|consumer| index.entry(id, consumer).is_some())
+    index.consumers.iter().any(|consumer| index.entry(id, consumer).is_some())
 }
 
 /// What a consumer was to receive: everything published to its stream that its filter takes.
@@ -61,7 +71,12 @@ fn due(index: &Index<'_>, subscription: &Subscription) -> Vec<Uuid> {
 /// Why a consumer has not finished with an event; `None` when it has.
 fn unfinished(index: &Index<'_>, id: Uuid, subscription: &Subscription) -> Option<String> {
     let Some(entry) = index.entry(id, &subscription.consumer) else {
-        return Some("it was published and never recorded in the inbox".to_owned());
+        let why = "it was published and never recorded in the inbox";
+        return Some(if index.holds(&subscription.stream, id) {
+            why.to_owned()
+        } else {
+            format!("{why}, and {} no longer holds it", subscription.stream)
+        });
     };
     match entry.state {
         InboxState::Processed | InboxState::Dead => None,
@@ -73,20 +88,38 @@ fn unfinished(index: &Index<'_>, id: Uuid, subscription: &Subscription) -> Optio
     }
 }
 
-/// Events whose cause is unknown, or belongs to another chain.
-pub(super) fn broken_causation(index: &Index<'_>) -> Vec<Violation> {
-    let broken = |event: &CommittedEvent| {
-        let cause = event.causation_id?;
-        let why = match index.committed.get(&cause) {
-            Some(known) if known.correlation_id == event.correlation_id => return None,
-            Some(known) => format!(
-                "its correlation id is {}, that of its cause is {}",
-                event.correlation_id, known.correlation_id
-            ),
-            None if index.streamed.contains_key(&cause) => return None,
-            None => "its cause was never committed".to_owned(),
-        };
-        Some(Violation::CausationBroken { id: event.id, cause, why })
-    };
-    index.history.committed.iter().filter_map(broken).collect()
+/// Messages of a stream that no outbox committed, where it is known who else may publish.
+pub(super) fn uncommitted(index: &Index<'_>) -> Vec<Violation> {
+    let stray = index.history.streamed.iter().filter(|event| !index.exists(event.id));
+    let strays: BTreeSet<(Uuid, &str)> = stray.map(|event| (event.id, event.place.stream.as_str())).collect();
+    strays
+        .into_iter()
+        .map(|(id, stream)| Violation::StoredWithoutCommit { id, stream: stream.to_owned() })
+        .collect()
+}
+
+/// Rows that a unique key should have kept apart. Several messages of one event in a stream are no
+/// breach: beyond the duplicate window the inbox drops the copy.
+pub(super) fn counted_twice(index: &Index<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if index.committed.len() < index.history.committed.len() {
+        for (id, times) in repeated(index.history.committed.iter().map(|event| event.id)) {
+            found.push(Violation::CommittedTwice { id, times });
+        }
+    }
+    if index.recorded() < index.history.inbox.len() {
+        for ((id, consumer), times) in repeated(index.history.inbox.iter().map(|row| (row.id, &row.consumer)))
+        {
+            found.push(Violation::RecordedTwice { id, consumer: consumer.clone(), times });
+        }
+    }
+    found
+}
+
+fn repeated<K: Ord>(keys: impl Iterator<Item = K>) -> impl Iterator<Item = (K, usize)> {
+    let mut times = BTreeMap::new();
+    for key in keys {
+        *times.entry(key).or_insert(0) += 1;
+    }
+    times.into_iter().filter(|(_, times)| *times > 1)
 }

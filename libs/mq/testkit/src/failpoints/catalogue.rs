@@ -3,87 +3,110 @@
 pub struct Failpoint {
     /// Its name in the source.
     pub name: &'static str,
-    /// What makes a process pass it.
+    /// Which process passes it.
+    pub side: Side,
+    /// What makes it pass.
     pub way: Way,
+}
+
+/// Which process passes a failpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The producer's worker.
+    Producer,
+    /// The consumer's worker.
+    Consumer,
+    /// A command of the operator's; its own tests walk it.
+    Command,
 }
 
 /// What makes a process pass a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// The producer's worker under the mixed load.
-    Publishing,
-    /// The consumer's worker under the mixed load.
-    Consuming,
-    /// The consumer's worker, started after another one that died with a batch in hand.
+    /// The mixed load.
+    Load,
+    /// Its start, and the loss and return of its lanes.
+    Arriving,
+    /// Messages that were delivered and not recorded: they are read from the stream.
     CatchingUp,
-    /// The consumer's worker, alone at first, when a second one joins.
+    /// A second worker that joins.
     HandingOver,
-    /// The consumer's worker, told to end.
+    /// The order to end.
     Leaving,
-    /// The consumer's worker, when its handler fails all events of one type.
+    /// A handler that fails all events of one type.
     Failing,
-    /// A command of the operator's; its own test walks it.
-    Command,
 }
 
-const fn at(name: &'static str, way: Way) -> Failpoint {
-    Failpoint { name, way }
+const fn producer(name: &'static str, way: Way) -> Failpoint {
+    Failpoint { name, side: Side::Producer, way }
 }
 
-/// Every failpoint of the source.
+const fn consumer(name: &'static str, way: Way) -> Failpoint {
+    Failpoint { name, side: Side::Consumer, way }
+}
+
+const fn command(name: &'static str) -> Failpoint {
+    Failpoint { name, side: Side::Command, way: Way::Load }
+}
+
+/// Every failpoint of the source. Each can crash, fail, delay and freeze.
 pub const FAILPOINTS: &[Failpoint] = &[
-    at("dead_letter.publish.after", Way::Consuming),
-    at("dead_letter.publish.before", Way::Consuming),
-    at("dispatch.answer.after", Way::Consuming),
-    at("dispatch.call.before", Way::Consuming),
-    at("dispatch.settle.before", Way::Consuming),
-    at("dispatch.take_over.before", Way::Consuming),
-    at("inbox.dead.after", Way::Consuming),
-    at("inbox.dead.before", Way::Consuming),
-    at("inbox.defer.after", Way::Failing),
-    at("inbox.defer.before", Way::Failing),
-    at("inbox.give_up.after", Way::Consuming),
-    at("inbox.give_up.before", Way::Consuming),
-    at("inbox.processed.after", Way::Consuming),
-    at("inbox.processed.before", Way::Consuming),
-    at("inbox.put_behind.after", Way::Consuming),
-    at("inbox.put_behind.before", Way::Consuming),
-    at("inbox.recall.after", Way::Consuming),
-    at("inbox.recall.before", Way::Consuming),
-    at("inbox.record.after", Way::Consuming),
-    at("inbox.record.before", Way::Consuming),
-    at("inbox.retry.after", Way::Consuming),
-    at("inbox.retry.before", Way::Consuming),
-    at("inbox.start.after", Way::Consuming),
-    at("inbox.start.before", Way::Consuming),
-    at("ingest.ack.after", Way::Consuming),
-    at("ingest.ack.before", Way::Consuming),
-    at("ingest.pull.after", Way::Consuming),
-    at("ingest.range.after", Way::CatchingUp),
-    at("ingest.take_over.before", Way::Consuming),
-    at("lease.leave.before", Way::Leaving),
-    at("lease.release.after", Way::HandingOver),
-    at("lease.release.before", Way::HandingOver),
-    at("lease.renew.before", Way::Consuming),
-    at("lease.take.after", Way::Publishing),
-    at("lease.take.before", Way::Consuming),
-    at("outbox.hold.after", Way::Publishing),
-    at("outbox.hold.before", Way::Publishing),
-    at("outbox.mark.after", Way::Publishing),
-    at("outbox.mark.before", Way::Publishing),
-    at("outbox.park.after", Way::Publishing),
-    at("outbox.park.before", Way::Publishing),
-    at("outbox.promote.after", Way::Publishing),
-    at("outbox.promote.before", Way::Publishing),
-    at("outbox.retry.between", Way::Command),
-    at("publish.ack.after", Way::Publishing),
-    at("publish.claim.after", Way::Publishing),
-    at("publish.send.before", Way::Publishing),
-    at("publish.take_over.before", Way::Publishing),
-    at("stream.ack.after", Way::Consuming),
-    at("stream.ack.before", Way::Consuming),
-    at("stream.publish.acked", Way::Publishing),
-    at("stream.publish.sent", Way::Publishing),
-    at("stream.pull.after", Way::Consuming),
-    at("stream.range.after", Way::CatchingUp),
+    consumer("dead_letter.publish.after", Way::Load),
+    consumer("dead_letter.publish.before", Way::Load),
+    consumer("dispatch.answer.after", Way::Load),
+    consumer("dispatch.batch_answer.after", Way::Load),
+    consumer("dispatch.call.before", Way::Load),
+    consumer("dispatch.settle.before", Way::Load),
+    consumer("dispatch.take_over.before", Way::Arriving),
+    consumer("inbox.dead.after", Way::Load),
+    consumer("inbox.dead.before", Way::Load),
+    consumer("inbox.defer.after", Way::Failing),
+    consumer("inbox.defer.before", Way::Failing),
+    consumer("inbox.give_up.after", Way::Load),
+    consumer("inbox.give_up.before", Way::Load),
+    consumer("inbox.processed.after", Way::Load),
+    consumer("inbox.processed.before", Way::Load),
+    consumer("inbox.put_behind.after", Way::Load),
+    consumer("inbox.put_behind.before", Way::Load),
+    consumer("inbox.recall.after", Way::Arriving),
+    consumer("inbox.recall.before", Way::Arriving),
+    consumer("inbox.record.after", Way::Load),
+    consumer("inbox.record.before", Way::Load),
+    consumer("inbox.retry.after", Way::Load),
+    consumer("inbox.retry.before", Way::Load),
+    consumer("inbox.start.after", Way::Load),
+    consumer("inbox.start.before", Way::Load),
+    consumer("ingest.ack.after", Way::Load),
+    consumer("ingest.ack.before", Way::Load),
+    consumer("ingest.pull.after", Way::Load),
+    consumer("ingest.range.after", Way::CatchingUp),
+    consumer("ingest.take_over.before", Way::Arriving),
+    consumer("lease.leave.before", Way::Leaving),
+    consumer("lease.release.after", Way::HandingOver),
+    consumer("lease.release.before", Way::HandingOver),
+    consumer("lease.renew.before", Way::Load),
+    producer("lease.take.after", Way::Load),
+    consumer("lease.take.before", Way::Load),
+    producer("outbox.hold.after", Way::Load),
+    producer("outbox.hold.before", Way::Load),
+    producer("outbox.mark.after", Way::Load),
+    producer("outbox.mark.before", Way::Load),
+    producer("outbox.park.after", Way::Load),
+    producer("outbox.park.before", Way::Load),
+    producer("outbox.promote.after", Way::Load),
+    producer("outbox.promote.before", Way::Load),
+    command("outbox.retry.between"),
+    producer("publish.ack.after", Way::Load),
+    producer("publish.claim.after", Way::Load),
+    producer("publish.send.before", Way::Load),
+    producer("publish.take_over.before", Way::Arriving),
+    command("replay.ack.after"),
+    command("replay.mark.after"),
+    command("replay.send.before"),
+    consumer("stream.ack.after", Way::Load),
+    consumer("stream.ack.before", Way::Load),
+    producer("stream.publish.acked", Way::Load),
+    producer("stream.publish.sent", Way::Load),
+    consumer("stream.pull.after", Way::Load),
+    consumer("stream.range.after", Way::CatchingUp),
 ];

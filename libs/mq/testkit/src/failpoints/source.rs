@@ -1,18 +1,18 @@
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::TestkitError;
 
 /// Folders that speak of failpoints without having any.
 const SPEAKERS: [&str; 3] = ["failpoint", "testkit", "target"];
-const MARK: &str = "failpoint!(\"";
+const MARK: &str = "failpoint!(";
 
-/// The names of all failpoints in the Rust files below `root`.
+/// The names of all failpoints in the Rust files below `root`, and whether each can fail.
 ///
 /// # Errors
 /// [`TestkitError::System`] when the tree cannot be read.
-pub fn names_in_source(root: &Path) -> Result<BTreeSet<String>, TestkitError> {
-    let mut names = BTreeSet::new();
+pub fn names_in_source(root: &Path) -> Result<BTreeMap<String, bool>, TestkitError> {
+    let mut names = BTreeMap::new();
     let mut folders = vec![root.join("libs"), root.join("apps")];
     while let Some(folder) = folders.pop() {
         let doing = || format!("looking for failpoints in {}", folder.display());
@@ -30,8 +30,11 @@ pub fn names_in_source(root: &Path) -> Result<BTreeSet<String>, TestkitError> {
     Ok(names)
 }
 
-fn names_in(text: &str) -> impl Iterator<Item = String> {
-    text.split(MARK).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned)
+fn names_in(text: &str) -> impl Iterator<Item = (String, bool)> {
+    text.split(MARK).skip(1).filter_map(|rest| {
+        let (name, then) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
+        Some((name.to_owned(), !then.trim_start().starts_with(')')))
+    })
 }
 
 #[cfg(test)]
@@ -40,7 +43,12 @@ mod tests {
 
     #[test]
     fn names_are_found() {
-        let text = "a; failpoint!(\"x.before\");\n b; failpoint!(\"x.after\");";
-        assert_eq!(names_in(text).collect::<Vec<_>>(), ["x.before", "x.after"]);
+        let text = "a; failpoint!(\"x.before\");\n b; x::failpoint!(\n  \"x.after\",\n lost());
+                    failpoint!(\"y\" => return);";
+        let found: Vec<(String, bool)> = names_in(text).collect();
+        assert_eq!(
+            found,
+            [("x.before", false), ("x.after", true), ("y", true)].map(|(n, f)| (n.to_owned(), f))
+        );
     }
 }

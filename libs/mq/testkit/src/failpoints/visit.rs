@@ -1,127 +1,210 @@
+//! Carrying a walk out.
+
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::catalogue::{Failpoint, Way};
+use uuid::Uuid;
+
+use super::act::{Act, Action, led_to, script};
+use super::catalogue::{Side, Way};
 use super::load;
+use super::walks::{Walk, ends_its_process};
 use crate::handler::TestHandler;
-use crate::world::{WorkerLaunch, WorkerProcess, World, WorldOptions};
+use crate::world::{TestContext, WorkerLaunch, WorkerProcess, World, WorldOptions};
 use crate::{TestkitError, Totals};
 
-/// Under load the failpoint is reached at once; a busy machine takes longer.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Under load a failpoint is reached at once; a busy machine takes longer.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 const SIGKILL: i32 = 9;
 
-/// What a visit ended with.
-#[derive(Clone, Copy, Debug)]
-pub struct Visited {
-    /// The failpoint.
-    pub failpoint: Failpoint,
-    /// What there was in the end.
-    pub totals: Totals,
+impl Walk {
+    /// Lets all of it happen under a mixed load, another worker carry on, and judges the run.
+    ///
+    /// # Errors
+    /// Something of it did not happen, the run did not come to rest, or a promise was broken.
+    pub async fn go(&self) -> Result<Totals, TestkitError> {
+        // What a dead worker had in hand must be read from the stream: redelivery comes much later. Several
+        // dead ones together must not use up what may be delivered ahead of acks.
+        let ack_wait = Duration::from_secs(600);
+        let options = WorldOptions { ack_wait, max_ack_pending: 1_000, ..WorldOptions::default() };
+        let world = World::start(options).await?;
+        load::limit_messages(&world).await?;
+        let healed = Arc::new(AtomicBool::new(true));
+        let handler = load::handler(&world, Arc::clone(&healed)).await?;
+        handler.offer_batches(self.batches);
+        let (rounds, side) = (AtomicUsize::new(0), self.side());
+        let going = Going { world, handler, healed, rounds, side };
+        going.all_of(&self.lives).await
+    }
 }
 
-/// Lets a worker die at the failpoint under a mixed load, another one carry on, and judges the run.
-///
-/// # Errors
-/// The worker did not die there, the run did not come to rest, or a promise was broken.
-pub async fn visit(failpoint: Failpoint) -> Result<Visited, TestkitError> {
-    // What a dead worker had in hand must be read from the stream: redelivery comes much later.
-    let options = WorldOptions { ack_wait: Duration::from_secs(60), ..WorldOptions::default() };
-    let world = World::start(options).await?;
-    load::limit_messages(&world).await?;
-    let healed = Arc::new(AtomicBool::new(false));
-    let handler = load::handler(&world, Arc::clone(&healed)).await?;
-    let walk = Walk { world, handler, healed, failpoint };
-    let totals = match failpoint.way {
-        Way::Publishing => walk.publishing().await?,
-        Way::Consuming => walk.consuming().await?,
-        Way::CatchingUp => walk.catching_up().await?,
-        Way::HandingOver => walk.handing_over().await?,
-        Way::Leaving => walk.leaving().await?,
-        Way::Failing => walk.failing().await?,
-        Way::Command => {
-            let why = format!("{} is passed by a command, not by a worker", failpoint.name);
-            return Err(TestkitError::Unexpected(why));
-        }
-    };
-    enough(&totals)?;
-    Ok(Visited { failpoint, totals })
-}
-
-/// One visit, with its world.
-struct Walk {
-    world: World,
+/// A walk under way, with its world.
+pub(super) struct Going {
+    pub(super) world: World,
     handler: TestHandler,
     /// Whether the handler takes troubled events.
-    healed: Arc<AtomicBool>,
-    failpoint: Failpoint,
+    pub(super) healed: Arc<AtomicBool>,
+    /// How often the load was emitted.
+    pub(super) rounds: AtomicUsize,
+    side: Side,
 }
 
-impl Walk {
-    async fn publishing(&self) -> Result<Totals, TestkitError> {
-        let _other = self.consumer().launch().await?;
-        let victim = self.armed(self.producer()).launch().await?;
-        load::emit(&self.world).await?;
-        self.dies(&victim).await?;
-        let _heir = self.producer().launch().await?;
-        self.world.check().await
+/// A worker and what is known of it.
+pub(super) struct Life {
+    pub(super) worker: WorkerProcess,
+    /// A second worker beside it.
+    pub(super) second: Option<WorkerProcess>,
+    /// The instances that there were before the second joined.
+    pub(super) alone: Vec<Uuid>,
+}
+
+impl Going {
+    async fn all_of(&self, lives: &[Vec<Act>]) -> Result<Totals, TestkitError> {
+        let _other = self.other_side().launch().await?;
+        let (mut before, mut last) = (None, None);
+        for (number, acts) in lives.iter().enumerate() {
+            let life = self.live(before, acts).await?;
+            before = acts.last().copied();
+            if number + 1 < lives.len() {
+                // The next worker is to be alone.
+                leave(life.second).await?;
+            } else {
+                last = acts.last().map(|act| (*act, life));
+            }
+        }
+        let _carries_on = match last {
+            Some((act, life)) => self.inherited(act, life).await?,
+            None => Vec::new(),
+        };
+        let totals = self.world.check().await?;
+        self.enough(&totals)?;
+        Ok(totals)
     }
 
-    async fn consuming(&self) -> Result<Totals, TestkitError> {
-        let _other = self.producer().launch().await?;
-        let victim = self.armed(self.consumer()).launch().await?;
-        load::emit(&self.world).await?;
-        self.dies(&victim).await?;
-        self.inherited().await
+    /// One worker, through its acts. Each has a load of its own: an act that does not happen could have,
+    /// and the error says which one it was.
+    async fn live(&self, before: Option<Act>, acts: &[Act]) -> Result<Life, TestkitError> {
+        let acts = led_to(before, acts);
+        let worker = self.own_side().env("SEA_MQ_FAILPOINTS", script(&acts)).launch().await?;
+        let mut life = Life { worker, second: None, alone: Vec::new() };
+        let mut before = None;
+        for act in &acts {
+            let again = before.replace(act.failpoint) == Some(act.failpoint);
+            // What was not handed over is tried again by itself.
+            if !again || act.failpoint.way != Way::HandingOver {
+                self.provoke(act, &mut life).await?;
+            }
+            life.worker.wait_for_line(&act.line(), LIMIT).await?;
+            self.healed.store(true, Ordering::Relaxed);
+            if act.action == Action::Crash {
+                dies(act, &life.worker).await?;
+            }
+        }
+        Ok(life)
     }
 
-    /// A first consumer dies with a batch in hand: it is the second one that reads it again.
-    async fn catching_up(&self) -> Result<Totals, TestkitError> {
-        let _other = self.producer().launch().await?;
-        load::emit(&self.world).await?;
-        let published = async || self.is_published().await;
-        self.world.wait_until("the load is in the stream", LIMIT, published).await?;
-        let first = self.consumer().env("SEA_MQ_FAILPOINTS", "inbox.record.before=crash").launch().await?;
-        first.wait_for_line("failpoint inbox.record.before: crash", LIMIT).await?;
-        let victim = self.armed(self.consumer()).launch().await?;
-        self.dies(&victim).await?;
-        self.inherited().await
+    /// Whoever carries on after the last act; none when the worker itself does.
+    async fn inherited(&self, act: Act, mut life: Life) -> Result<Vec<WorkerProcess>, TestkitError> {
+        match act.action {
+            Action::Crash => self.joined_by_heir(life.second).await,
+            Action::Freeze => self.outlives(act, life).await,
+            Action::Error | Action::Delay if ends_its_process(act.failpoint) => {
+                ends(act, &life.worker).await?;
+                self.joined_by_heir(life.second).await
+            }
+            Action::Error => self.goes_on(life).await,
+            Action::Delay => {
+                // It joins while the operation is under way.
+                if life.second.is_none() {
+                    life.second = Some(self.own_side().launch().await?);
+                }
+                self.goes_on(life).await
+            }
+        }
     }
 
-    async fn handing_over(&self) -> Result<Totals, TestkitError> {
-        let _other = self.producer().launch().await?;
-        let victim = self.armed(self.consumer()).start().await?;
-        load::emit(&self.world).await?;
-        let _heir = self.consumer().launch().await?;
-        self.dies(&victim).await?;
-        self.world.check().await
+    async fn goes_on(&self, life: Life) -> Result<Vec<WorkerProcess>, TestkitError> {
+        self.emit().await?;
+        Ok(std::iter::once(life.worker).chain(life.second).collect())
     }
 
-    async fn leaving(&self) -> Result<Totals, TestkitError> {
-        let _other = self.producer().launch().await?;
-        let victim = self.armed(self.consumer()).start().await?;
-        load::emit(&self.world).await?;
-        victim.terminate().await?;
-        self.dies(&victim).await?;
-        self.inherited().await
+    async fn joined_by_heir(
+        &self,
+        second: Option<WorkerProcess>,
+    ) -> Result<Vec<WorkerProcess>, TestkitError> {
+        match second {
+            Some(second) => Ok(vec![second]),
+            None => Ok(vec![self.own_side().launch().await?]),
+        }
     }
 
-    async fn failing(&self) -> Result<Totals, TestkitError> {
-        let _other = self.producer().launch().await?;
-        let victim = self.armed(self.consumer()).launch().await?;
-        load::emit(&self.world).await?;
-        load::emit_troubled(&self.world).await?;
-        self.dies(&victim).await?;
-        self.healed.store(true, Ordering::Relaxed);
-        self.inherited().await
+    /// The frozen worker wakes up when another one has all of its lanes, and works beside it.
+    async fn outlives(&self, act: Act, mut life: Life) -> Result<Vec<WorkerProcess>, TestkitError> {
+        let frozen = match life.second {
+            Some(_) => life.alone,
+            None => self.instances().await?,
+        };
+        let heir = match life.second {
+            Some(second) => second,
+            None => self.own_side().launch().await?,
+        };
+        let taken = async || self.is_taken_from(&frozen).await;
+        self.world.wait_until("the frozen worker's lanes are another's", LIMIT, taken).await?;
+        life.worker.thaw().await?;
+        if ends_its_process(act.failpoint) {
+            ends(act, &life.worker).await?;
+        } else {
+            let both = async || Ok(self.instances().await?.len() == 2);
+            self.world.wait_until("the worker that was frozen has joined anew", LIMIT, both).await?;
+        }
+        self.emit().await?;
+        Ok(vec![life.worker, heir])
     }
 
-    /// Another consumer carries on until all is at rest.
-    async fn inherited(&self) -> Result<Totals, TestkitError> {
-        let _heir = self.consumer().launch().await?;
-        self.world.check().await
+    async fn is_taken_from(&self, instances: &[Uuid]) -> Result<bool, TestkitError> {
+        let alive = self.instances().await?;
+        Ok(!alive.is_empty()
+            && self.has_no_free_lane().await?
+            && !alive.iter().any(|id| instances.contains(id)))
+    }
+
+    pub(super) async fn is_one_with_every_lane(&self) -> Result<bool, TestkitError> {
+        Ok(self.instances().await?.len() == 1 && self.has_no_free_lane().await?)
+    }
+
+    async fn has_no_free_lane(&self) -> Result<bool, TestkitError> {
+        let lanes = "SELECT count(*) FILTER (WHERE holder IS NULL) = 0 AND count(*) > 0 FROM mq_leases";
+        Ok(sqlx::query_scalar(lanes).fetch_one(&self.context()?.admin).await?)
+    }
+
+    pub(super) async fn instances(&self) -> Result<Vec<Uuid>, TestkitError> {
+        Ok(sqlx::query_scalar("SELECT id FROM mq_instances").fetch_all(&self.context()?.admin).await?)
+    }
+
+    fn context(&self) -> Result<&TestContext, TestkitError> {
+        match self.side {
+            Side::Producer => self.world.context("vibespro"),
+            Side::Consumer => self.world.context("sea"),
+            Side::Command => {
+                Err(TestkitError::Unexpected("a command passes it, and no worker does".to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn own_side(&self) -> WorkerLaunch<'_> {
+        match self.side {
+            Side::Producer => self.producer(),
+            Side::Consumer | Side::Command => self.consumer(),
+        }
+    }
+
+    fn other_side(&self) -> WorkerLaunch<'_> {
+        match self.side {
+            Side::Producer => self.consumer(),
+            Side::Consumer | Side::Command => self.producer(),
+        }
     }
 
     fn producer(&self) -> WorkerLaunch<'_> {
@@ -132,31 +215,39 @@ impl Walk {
         self.world.worker("sea").handler(&self.handler)
     }
 
-    fn armed<'a>(&self, launch: WorkerLaunch<'a>) -> WorkerLaunch<'a> {
-        launch.env("SEA_MQ_FAILPOINTS", format!("{}=crash", self.failpoint.name))
-    }
-
-    async fn is_published(&self) -> Result<bool, TestkitError> {
-        let left = "SELECT count(*) FROM outbox_events WHERE state IN ('ready', 'scheduled')";
-        Ok(self.world.context("vibespro")?.count(left).await? == 0)
-    }
-
-    /// Waits for the victim's end, which must have been at the failpoint.
-    async fn dies(&self, victim: &WorkerProcess) -> Result<(), TestkitError> {
-        let name = self.failpoint.name;
-        victim.wait_for_line(&format!("failpoint {name}: crash"), LIMIT).await?;
-        let status = victim.wait_within(LIMIT).await?;
-        if status.signal() == Some(SIGKILL) {
+    /// The load must have been there: an empty run breaks no promise.
+    fn enough(&self, totals: &Totals) -> Result<(), TestkitError> {
+        let rounds = self.rounds.load(Ordering::Relaxed);
+        let found =
+            [(totals.processed, load::PROCESSED), (totals.dead, load::DEAD), (totals.parked, load::PARKED)];
+        if rounds > 0 && found.iter().all(|(there, each)| *there >= rounds * each) {
             return Ok(());
         }
-        Err(TestkitError::Unexpected(format!("at {name} the worker was to be killed, it ended: {status}")))
+        Err(TestkitError::Unexpected(format!("the load of {rounds} rounds was not there: {totals:?}")))
     }
 }
 
-/// The load must have been there: an empty run breaks no promise.
-fn enough(totals: &Totals) -> Result<(), TestkitError> {
-    if totals.dead >= 2 && totals.processed >= 22 && totals.parked >= 1 {
+/// Waits for the worker's end, which must have been a violent one.
+async fn dies(act: &Act, worker: &WorkerProcess) -> Result<(), TestkitError> {
+    let status = worker.wait_within(LIMIT).await?;
+    if status.signal() == Some(SIGKILL) {
         return Ok(());
     }
-    Err(TestkitError::Unexpected(format!("the load was not there: {totals:?}")))
+    Err(TestkitError::Unexpected(format!("{act}: the worker was to be killed, it ended: {status}")))
+}
+
+/// Waits for the end of a worker that was told to end, which must have been a good one.
+async fn ends(act: Act, worker: &WorkerProcess) -> Result<(), TestkitError> {
+    let status = worker.wait_within(LIMIT).await?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(TestkitError::Unexpected(format!("{act}: the worker was told to end, it ended: {status}")))
+}
+
+pub(super) async fn leave(second: Option<WorkerProcess>) -> Result<(), TestkitError> {
+    let Some(second) = second else { return Ok(()) };
+    second.terminate().await?;
+    second.wait_within(LIMIT).await?;
+    Ok(())
 }

@@ -32,6 +32,9 @@ pub struct Call {
     pub fence: i64,
     /// The payload.
     pub payload: serde_json::Value,
+    /// How many events came in the same call.
+    #[serde(skip)]
+    pub together: usize,
 }
 
 /// One call that arrived.

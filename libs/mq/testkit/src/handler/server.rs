@@ -1,15 +1,12 @@
 //! The HTTP side, on the bare protocol: a handler that breaks connections needs its hand on them.
 
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode, header};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -17,15 +14,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::answer::Answer;
 use super::call::Call;
+use super::reply::{Body, Broken, Reply, capabilities, cut_off, json, respond};
 use super::{Gate, Hold, Shared};
 use crate::TestkitError;
-
-type Body = BoxBody<Bytes, Broken>;
-
-/// Ends the connection instead of an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the test handler breaks the connection")]
-pub(super) struct Broken;
 
 /// A listening handler.
 pub(super) struct Server {
@@ -89,15 +80,50 @@ async fn answer(
     shared: Arc<Shared>,
     deaths: watch::Sender<u64>,
 ) -> Result<Response<Body>, Broken> {
+    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await.map_err(|_| Broken)?.to_bytes();
-    let Ok(call) = serde_json::from_slice::<Call>(&body) else {
-        return Ok(respond(400, None));
-    };
+    match (path.rsplit('/').next(), shared.batches()) {
+        (Some("capabilities"), Some(most)) => Ok(capabilities(most)),
+        (Some("batch"), Some(most)) => match serde_json::from_slice::<Vec<Call>>(&body) {
+            Ok(calls) if calls.len() <= most => batch(calls, &shared, &deaths).await,
+            Ok(_) => Ok(respond(&Reply::of(413))),
+            Err(_) => Ok(respond(&Reply::of(400))),
+        },
+        (Some("capabilities" | "batch"), None) => Ok(respond(&Reply::of(404))),
+        (_, _) => match serde_json::from_slice::<Call>(&body) {
+            Ok(call) => match single(Call { together: 1, ..call }, shared, deaths).await? {
+                Reply { cut_off: true, .. } => Ok(cut_off()),
+                reply => Ok(respond(&reply)),
+            },
+            Err(_) => Ok(respond(&Reply::of(400))),
+        },
+    }
+}
+
+async fn single(call: Call, shared: Arc<Shared>, deaths: watch::Sender<u64>) -> Result<Reply, Broken> {
     let (number, answer) = shared.take(&call);
     // A task of its own: a worker that hangs up does not undo what its handler has begun.
     let work = tokio::spawn(carry_out(answer, call, Arc::clone(&shared), deaths));
     let _ended = Ended { shared, number };
     work.await.unwrap_or(Err(Broken))
+}
+
+/// All of them at once, each in a transaction of its own. One that breaks the connection breaks it for
+/// all.
+async fn batch(
+    calls: Vec<Call>,
+    shared: &Arc<Shared>,
+    deaths: &watch::Sender<u64>,
+) -> Result<Response<Body>, Broken> {
+    let together = calls.len();
+    let replies =
+        calls.into_iter().map(|call| single(Call { together, ..call }, Arc::clone(shared), deaths.clone()));
+    let replies = futures::future::try_join_all(replies).await?;
+    if replies.iter().any(|reply| reply.cut_off) {
+        return Ok(cut_off());
+    }
+    let outcomes: Vec<_> = replies.iter().map(Reply::outcome).collect();
+    Ok(json(&outcomes))
 }
 
 /// Notes the end of a call, in whatever way it ends.
@@ -117,51 +143,31 @@ async fn carry_out(
     call: Call,
     shared: Arc<Shared>,
     deaths: watch::Sender<u64>,
-) -> Result<Response<Body>, Broken> {
+) -> Result<Reply, Broken> {
     let make = async |hold: Option<(Hold, Gate)>| shared.effects.make(&call, hold).await;
     match answer {
-        Answer::Handle => Ok(respond(make(None).await, None)),
-        Answer::HandleHolding(hold, gate) => Ok(respond(make(Some((hold, gate))).await, None)),
+        Answer::Handle => Ok(Reply::of(make(None).await)),
+        Answer::HandleHolding(hold, gate) => Ok(Reply::of(make(Some((hold, gate))).await)),
         Answer::HandleThenHang(gate) => {
             let status = make(None).await;
             gate.pass().await;
-            Ok(respond(status, None))
+            Ok(Reply::of(status))
         }
         Answer::HangThenHandle(gate) => {
             gate.pass().await;
-            Ok(respond(make(None).await, None))
+            Ok(Reply::of(make(None).await))
         }
-        Answer::Status(code) => Ok(respond(code, None)),
-        Answer::RetryAfter(code, seconds) => Ok(respond(code, Some(seconds))),
+        Answer::Status(code) => Ok(Reply::of(code)),
+        Answer::RetryAfter(code, seconds) => Ok(Reply { retry_after: Some(seconds), ..Reply::of(code) }),
         Answer::Reset => Err(Broken),
         Answer::HandleThenReset => {
             make(None).await;
             Err(Broken)
         }
-        Answer::CutOff => Ok(cut_off()),
+        Answer::CutOff => Ok(Reply { cut_off: true, ..Reply::of(200) }),
         Answer::Die => {
             deaths.send_modify(|count| *count += 1);
             Err(Broken)
         }
     }
-}
-
-fn respond(code: u16, retry_after: Option<u64>) -> Response<Body> {
-    let text = Bytes::from(format!("{{\"status\":{code}}}"));
-    let mut response = Response::new(Full::new(text).map_err(|never: Infallible| match never {}).boxed());
-    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
-}
-
-/// The head and a first piece are sent; then the connection breaks.
-fn cut_off() -> Response<Body> {
-    let pieces = futures::stream::unfold(0, |sent| async move {
-        tokio::task::yield_now().await;
-        let piece = if sent == 0 { Ok(Frame::data(Bytes::from_static(b"{\"sta"))) } else { Err(Broken) };
-        Some((piece, sent + 1))
-    });
-    Response::new(BodyExt::boxed(StreamBody::new(pieces)))
 }

@@ -2,7 +2,7 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::World;
+use super::{TestContext, World};
 use crate::TestkitError;
 
 /// An event to commit, as an application does it.
@@ -85,13 +85,7 @@ impl World {
     /// # Errors
     /// [`TestkitError::Sql`]: nothing was committed.
     pub async fn emit_all(&self, context: &str, events: &[Event]) -> Result<(), TestkitError> {
-        let context = self.context(context)?;
-        let mut transaction = context.app.begin().await?;
-        for event in events {
-            insert(&mut transaction, &context.subject(&event.name), event).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        self.context(context)?.emit_all(events).await
     }
 
     /// Writes an event within the caller's transaction of the application role.
@@ -131,6 +125,21 @@ impl World {
         .bind(format!("{name}-"))
         .execute(&context.app)
         .await?;
+        Ok(())
+    }
+}
+
+impl TestContext {
+    /// Commits several events in one transaction of the application role, in order.
+    ///
+    /// # Errors
+    /// [`TestkitError::Sql`]: nothing was committed, but for a commit whose answer was lost.
+    pub async fn emit_all(&self, events: &[Event]) -> Result<(), TestkitError> {
+        let mut transaction = self.app.begin().await?;
+        for event in events {
+            insert(&mut transaction, &self.subject(&event.name), event).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 }

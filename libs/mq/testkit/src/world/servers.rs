@@ -13,6 +13,17 @@ pub(super) enum Servers {
     Own { postgres: Box<Postgres>, nats: NatsCluster, users: bool },
 }
 
+/// Servers for one world alone, which may be killed and frozen at will.
+#[derive(Debug)]
+pub struct OwnServers {
+    /// The database server.
+    pub postgres: Postgres,
+    /// The nodes, which everybody may use.
+    pub nats: NatsCluster,
+    /// Where they keep their files; workers log there as well.
+    pub state: StateDir,
+}
+
 /// Three nodes for all tests of the process.
 async fn shared_cluster() -> Result<&'static NatsCluster, TestkitError> {
     static SHARED: OnceCell<NatsCluster> = OnceCell::const_new();

@@ -16,6 +16,8 @@ static STARTED: AtomicUsize = AtomicUsize::new(1);
 pub struct WorkerLaunch<'a> {
     world: &'a World,
     context: String,
+    name: Option<String>,
+    program: String,
     handler: Option<String>,
     variables: Vec<(String, String)>,
 }
@@ -31,7 +33,14 @@ impl World {
     /// A worker of `context`, publishing; with [`WorkerLaunch::handler`] it also consumes.
     #[must_use]
     pub fn worker(&self, context: &str) -> WorkerLaunch<'_> {
-        WorkerLaunch { world: self, context: context.to_owned(), handler: None, variables: Vec::new() }
+        WorkerLaunch {
+            world: self,
+            context: context.to_owned(),
+            name: None,
+            program: "sea-mq-worker".to_owned(),
+            handler: None,
+            variables: Vec::new(),
+        }
     }
 }
 
@@ -40,6 +49,28 @@ impl WorkerLaunch<'_> {
     #[must_use]
     pub fn handler(mut self, handler: &TestHandler) -> Self {
         self.handler = Some(handler.url());
+        self
+    }
+
+    /// Consumes the context's subscription, for the handler service at this URL.
+    #[must_use]
+    pub fn handler_at(mut self, url: impl Into<String>) -> Self {
+        self.handler = Some(url.into());
+        self
+    }
+
+    /// Has this name, which its log file bears; a worker that is started again continues the log.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Consumes the context's subscription with the handlers of a program of the workspace.
+    #[must_use]
+    pub fn in_process(mut self, program: &str) -> Self {
+        program.clone_into(&mut self.program);
+        self.handler = Some("in-process".to_owned());
         self
     }
 
@@ -57,8 +88,10 @@ impl WorkerLaunch<'_> {
     pub async fn launch(self) -> Result<WorkerProcess, TestkitError> {
         let context = self.world.context(&self.context)?;
         let port = free_port()?;
-        let name = format!("worker-{}-{}", context.name, STARTED.fetch_add(1, Ordering::Relaxed));
-        let mut launch = Launch::new(name, workspace_binary("sea-mq-worker")?)
+        let name = self.name.unwrap_or_else(|| {
+            format!("worker-{}-{}", context.name, STARTED.fetch_add(1, Ordering::Relaxed))
+        });
+        let mut launch = Launch::new(name, workspace_binary(&self.program)?)
             .own_environment_only()
             .envs(self.world.base_environment(&self.context)?)
             .env("METRICS_PORT", port.to_string());
