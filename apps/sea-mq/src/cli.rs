@@ -1,11 +1,14 @@
 use clap::{Parser, Subcommand};
 
+use crate::chaos::ChaosArgs;
 use crate::config::ConfigCommand;
+use crate::conform::ConformArgs;
 use crate::contracts::ContractsCommand;
 use crate::db::DbCommand;
 use crate::dev::DevArgs;
 use crate::inbox::InboxCommand;
 use crate::outbox::OutboxCommand;
+use crate::replay::ReplayArgs;
 use crate::topology::TopologyCommand;
 
 /// Runs and inspects sea-mq: events from one context's database to another's, none lost, none twice.
@@ -33,11 +36,20 @@ pub(crate) enum Command {
     /// Events that were received: what the handler refused.
     #[command(subcommand)]
     Inbox(InboxCommand),
+    /// Publish again what a stream has lost: it was purged or recreated, or messages were deleted.
+    ///
+    /// Compares the outbox of the context with what its stream holds, and publishes each event that is
+    /// missing there once more under its own id. Consumers that have it already drop it.
+    Replay(Box<ReplayArgs>),
     /// What events are promised to look like: check, release, generate types.
     #[command(subcommand)]
     Contracts(ContractsCommand),
     /// Run a whole system on this machine: servers, contexts, programs, workers.
     Dev(DevArgs),
+    /// Break a whole system on purpose, and judge what became of every event.
+    Chaos(ChaosArgs),
+    /// Check a handler service against the handler contract, rule by rule.
+    Conform(Box<ConformArgs>),
     /// The worker's settings, as this environment gives them.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -2,6 +2,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use sea_mq_config::ConfigError;
+use sea_mq_conform::ConformError;
 use sea_mq_contracts::ContractsError;
 use sea_mq_database::DatabaseError;
 use sea_mq_inbox::InboxError;
@@ -36,8 +37,22 @@ impl Failure {
         Self { code: PARTLY, message: Some(message.to_string()) }
     }
 
+    pub(crate) fn unreachable(message: impl Display) -> Self {
+        Self { code: UNREACHABLE, message: Some(message.to_string()) }
+    }
+
+    pub(crate) fn not_permitted(message: impl Display) -> Self {
+        Self { code: NOT_PERMITTED, message: Some(message.to_string()) }
+    }
+
     pub(crate) fn configuration(message: impl Display) -> Self {
         Self { code: CONFIGURATION, message: Some(message.to_string()) }
+    }
+
+    /// The same, after something was done that stays: told apart from having done nothing.
+    pub(crate) fn after(self, done: &str) -> Self {
+        let why = self.message.unwrap_or_default();
+        Self::partly(format!("{done}, then: {why}"))
     }
 
     /// Prints the message to stderr and gives the exit code.
@@ -82,6 +97,21 @@ pub(crate) fn in_one_line(error: &dyn std::error::Error) -> String {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::configuration(error)
+    }
+}
+
+impl From<ConformError> for Failure {
+    fn from(error: ConformError) -> Self {
+        let code = match &error {
+            ConformError::NoHandler { .. } => UNREACHABLE,
+            ConformError::Database { .. } => FAILED,
+            ConformError::Url { .. }
+            | ConformError::Subject { .. }
+            | ConformError::Payload { .. }
+            | ConformError::Secret
+            | ConformError::ConsumerInUse { .. } => CONFIGURATION,
+        };
+        Self { code, message: Some(error.to_string()) }
     }
 }
 

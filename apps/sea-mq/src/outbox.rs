@@ -40,7 +40,7 @@ pub(crate) struct RetryArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WorkerDatabase {
     /// The context's database as `NAME_worker`.
-    #[arg(long, value_name = "URL", env = "DB_URL", hide_env_values = true)]
+    #[arg(long, alias = "db-url", value_name = "URL", env = "DB_URL", hide_env_values = true)]
     url: String,
 }
 

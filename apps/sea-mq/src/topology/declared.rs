@@ -1,8 +1,9 @@
 use clap::Args;
-use sea_mq_config::{NatsAuth, NatsSettings, NatsTls, Settings};
+use sea_mq_config::{NatsSettings, Settings};
 use sea_mq_event::ContextName;
-use sea_mq_stream::{Auth, Broker, ConnectSettings, ContextTopology, SubscriptionTopology, TlsFiles};
+use sea_mq_stream::{Broker, ContextTopology, SubscriptionTopology};
 
+use crate::broker::{self, is_name};
 use crate::failure::Failure;
 
 /// What a topology command compares: the worker's settings, or with `--context` these options.
@@ -63,10 +64,6 @@ impl Subscribed {
     }
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
 fn parse_replicas(text: &str) -> Result<u32, String> {
     match text {
         "1" => Ok(1),
@@ -98,47 +95,7 @@ impl Declared {
     }
 
     pub(crate) async fn connect(&self) -> Result<Broker, Failure> {
-        let nats = &self.nats;
-        let settings = ConnectSettings {
-            auth: self.auth(),
-            tls: nats.tls.as_ref().map(tls_files),
-            connect_timeout: nats.connect_timeout,
-            reconnect_max: nats.reconnect_max,
-            reconnect_delay: nats.reconnect_delay,
-            domain: nats.domain.clone(),
-            client_name: "sea-mq topology".to_owned(),
-            ..ConnectSettings::new(nats.servers.clone(), &self.inbox())
-        };
-        Ok(Broker::connect(&settings).await?)
-    }
-
-    /// Every user may subscribe below an inbox of its own name; without users any will do.
-    fn inbox(&self) -> String {
-        match &self.nats.auth {
-            NatsAuth::User { user, .. } if is_name(user) => user.clone(),
-            NatsAuth::User { .. } | NatsAuth::Anonymous | NatsAuth::Credentials(_) | NatsAuth::Token(_) => {
-                self.topology.context.to_string()
-            }
-        }
-    }
-
-    fn auth(&self) -> Auth {
-        match &self.nats.auth {
-            NatsAuth::Anonymous => Auth::None,
-            NatsAuth::User { user, password } => {
-                Auth::UserPassword { user: user.clone(), password: password.expose().to_owned() }
-            }
-            NatsAuth::Token(token) => Auth::Token(token.expose().to_owned()),
-            NatsAuth::Credentials(text) => Auth::Credentials(text.expose().to_owned()),
-        }
-    }
-}
-
-fn tls_files(tls: &NatsTls) -> TlsFiles {
-    TlsFiles {
-        cert: tls.identity.as_ref().map(|identity| identity.cert.clone()),
-        key: tls.identity.as_ref().map(|identity| identity.key.clone()),
-        ca: tls.ca.clone(),
+        broker::connect(&self.nats, &self.topology.context, "sea-mq topology").await
     }
 }
 
