@@ -30,6 +30,8 @@ class Hooks:
     def __init__(self) -> None:
         self.inside: dict[UUID, Callable[[], Any]] = {}
         self.asked: dict[UUID, Callable[[], Any]] = {}
+        # Statements of the handler's own, after its effects.
+        self.sql: dict[UUID, list[str]] = {}
         # How many events each call of the handler for many was given.
         self.together: list[int] = []
 
@@ -60,6 +62,8 @@ def handlers(way: Way, url: str, hooks: Hooks, wait_secs: float = 5) -> Handlers
         told = tx.emit("kit.event.coin_kept.v1", {"coin_id": coin.coin_id}, aggregate=("coin", coin.coin_id), **cause)
         if not blocking:
             await told
+        for statement in hooks.sql.get(coin.coin_id, []):
+            await way.execute(tx, statement)
         await run(hooks.inside.get(coin.coin_id))
 
     async def keep_many(tx: Any, events: list[Event[Coin]]) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import logging
+import math
 import unittest
 from uuid import UUID
 
 import sources  # noqa: F401 (first: it makes the rest importable)
 from pydantic import BaseModel, Field, ValidationError
 
-from sea_mq.answer import Problem, busy, not_handled, refused, says, verdict
+from sea_mq.answer import Answer, Problem, busy, not_handled, poison, refused, says, unmarked, verdict
 from sea_mq.event import traceparent
 from sea_mq.log import Line, about_failure
 
@@ -22,9 +23,10 @@ class Payload(BaseModel):
 class TestAnswers(unittest.TestCase):
     def test_each_refusal_of_the_database(self) -> None:
         for sqlstate, status, slows_down in [
-            ("MQ101", 503, False),  # outdated
-            ("MQ102", 503, False),  # unknown
-            ("MQ103", 409, False),  # processed already
+            ("MQ101", 500, False),  # of a handler's own statement, as the two next
+            ("MQ102", 500, False),
+            ("MQ103", 500, False),
+            ("MQ104", 500, False),  # marked by the handler itself, and rolled back
             ("08006", 503, True),
             ("57P01", 503, True),
             ("53300", 503, True),
@@ -40,6 +42,17 @@ class TestAnswers(unittest.TestCase):
             self.assertEqual((answer.status, answer.retry_after is not None), (status, slows_down), sqlstate)
         self.assertEqual(refused(Problem(None, lost=True), attempt=3).retry_after, 4)
 
+    def test_what_the_inbox_says_of_its_own_mark(self) -> None:
+        for sqlstate, answer in [
+            ("MQ101", Answer(503, "this attempt is outdated")),
+            ("MQ102", Answer(503, "this attempt is unknown")),
+            ("MQ103", Answer(409, "processed already")),
+            ("MQ104", None),
+            ("40001", None),
+            (None, None),
+        ]:
+            self.assertEqual(unmarked(Problem(sqlstate)), answer, sqlstate)
+
     def test_an_attempt_that_is_not_the_current_one_is_never_409(self) -> None:
         statuses = {word: answer and answer.status for word in WORDS if (answer := verdict(word)) or True}
         self.assertEqual(statuses, {"run": None, "done": 409, "outdated": 503, "unknown": 503})
@@ -54,7 +67,29 @@ class TestAnswers(unittest.TestCase):
         self.assertGreater(sum(waits), 2 * 3600)
 
     def test_a_wait_that_is_said_is_whole_seconds(self) -> None:
-        self.assertEqual([busy("away", 9, after).retry_after for after in (0, 0.1, 2, -5)], [0, 1, 2, 0])
+        for after, wait in [
+            (0, 0),
+            (0.1, 1),
+            (2, 2),
+            (-5, 0),
+            (86_399.5, 86_400),
+            (86_401, 86_400),
+            (1e300, 86_400),
+            (10**400, 86_400),
+            (math.inf, 86_400),
+            (-math.inf, 0),
+            (math.nan, 86_400),
+        ]:
+            self.assertEqual(busy("away", 9, after).retry_after, wait, after)
+
+    def test_a_text_that_is_too_long_is_cut_between_characters(self) -> None:
+        for text, told in [
+            ("a" * 800, "a" * 800),
+            ("a" * 801, "a" * 800 + "…"),
+            ("a" + "é" * 400, "a" + "é" * 399 + "…"),
+            ("\ud800", "?"),
+        ]:
+            self.assertEqual([poison(text).why, busy(text, 1).why, busy(text, 1, 2).why], [told] * 3)
 
     def test_what_is_wrong_with_a_payload_is_said_without_its_values(self) -> None:
         with self.assertRaises(ValidationError) as caught:

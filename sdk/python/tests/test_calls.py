@@ -4,6 +4,7 @@ import logging
 import unittest
 from datetime import datetime, timezone
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import asyncpg
@@ -38,6 +39,13 @@ def coin() -> dict[str, Any]:
 
 def away() -> None:
     raise Retry("the mint is away")
+
+
+class TestPools(unittest.TestCase):
+    def test_asyncpg_gives_up_after_the_server_and_before_the_worker(self) -> None:
+        with mock.patch.object(asyncpg, "create_pool") as create_pool:
+            sea_mq.asyncpg.connection_pool("postgres://there/db")()
+        self.assertEqual(create_pool.call_args.kwargs["command_timeout"], 25)
 
 
 class TestCalls(unittest.TestCase):

@@ -172,6 +172,8 @@ class Single(Rules):
             (Retry("the mint is away"), Answered(503, "the mint is away", "1")),
             (Retry("the mint is away", after=6.2), Answered(503, "the mint is away", "7")),
             (Retry("at once", after=0), Answered(503, "at once", "0")),
+            (Retry("never", after=float("inf")), Answered(503, "never", "86400")),
+            (Poison("é" * 401), Answered(422, "é" * 400 + "…", None)),
             (KeyError("secret"), Answered(500, "the handler failed (KeyError); see its log", None)),
         ]:
             call = self.call()
@@ -360,6 +362,71 @@ class Batch(Rules):
             self.assertLessEqual({status for one in found for status in one}, {200, 409, 503})
 
 
+class Meddling(Rules):
+    ENDED = "the handler ended the transaction it was given; see its log"
+
+    def does(self, call: dict[str, Any], *statements: str) -> None:
+        self.hooks.sql[UUID(call["payload"]["coin_id"])] = list(statements)
+
+    def raising(self, state: str) -> str:
+        return f"DO $$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '{state}'; END $$"
+
+    def test_a_handler_that_ends_its_transaction_is_500_and_the_event_comes_again(self) -> None:
+        for event in Batch.MODES:
+            for statements in [("ROLLBACK",), ("COMMIT",), ("ROLLBACK", "BEGIN"), ("COMMIT", "BEGIN")]:
+                call = self.call(event, uuid4())
+                self.does(call, *statements)
+                self.assertEqual(self.handle(call), Answered(500, self.ENDED, None), statements)
+                self.assertEqual(kit.inbox(call)["state"], "running")
+            rolled_back = self.call(event)
+            self.does(rolled_back, "ROLLBACK")
+            self.assertEqual((self.handle(rolled_back).status, self.kept(rolled_back)), (500, [0]))
+            self.hooks.sql.clear()
+            self.assertEqual((self.handle(rolled_back).status, self.kept(rolled_back)), (200, [1]))
+            self.coin = uuid4()
+
+    def test_in_a_batch_its_neighbours_run_again_one_by_one(self) -> None:
+        done = (200, "processed", None)
+        for event in Batch.MODES:
+            for statements in [("ROLLBACK",), ("ROLLBACK", "BEGIN")]:
+                # Whatever one function for many does after its end is beyond help: it is the last there.
+                place = 3 if event == "coin_counted" else 1
+                calls = [self.call(event, uuid4()) for _ in range(4)]
+                self.does(calls[place], *statements)
+                expected = [(500, self.ENDED, None) if it == place else done for it in range(4)]
+                self.assertEqual(self.batch(*calls), expected, event)
+                self.assertEqual(self.kept(*calls), [int(it != place) for it in range(4)])
+
+    def test_savepoints_are_fine(self) -> None:
+        calls = [self.call(event, uuid4()) for event in ("coin_shared", "coin_shared", "coin_thrown")]
+        for call in calls:
+            self.does(call, "SAVEPOINT here", "ROLLBACK TO SAVEPOINT here", "RELEASE SAVEPOINT here")
+        self.assertEqual([it[0] for it in self.batch(*calls)], [200] * 3)
+        self.assertEqual(self.kept(*calls), [1] * 3)
+
+    def test_the_inbox_s_words_mean_nothing_when_a_handler_s_statement_says_them(self) -> None:
+        for state in ("MQ101", "MQ102", "MQ103"):
+            why = f"the database refused (SQLSTATE {state}); see the handler's log"
+            single, *batch = [self.call(event, uuid4()) for event in ("coin_thrown", "coin_shared", "coin_shared")]
+            for call in (single, *batch):
+                self.does(call, self.raising(state))
+            self.assertEqual(self.handle(single), Answered(500, why, None))
+            self.assertEqual(self.batch(*batch), [(500, why, None)] * 2)
+            self.assertEqual(self.kept(single, *batch), [0] * 3)
+
+    def test_nor_when_it_is_another_event_that_is_processed(self) -> None:
+        other, call = self.call(coin=uuid4()), self.call()
+        self.assertEqual(self.handle(other).status, 200)
+        self.does(call, f"SELECT inbox_complete('{other['message_id']}', '{other['consumer']}', {other['fence']})")
+        self.assertEqual((self.handle(call).status, self.kept(call)), (500, [0]))
+
+    def test_nor_when_it_is_asked(self) -> None:
+        for event in ("coin_asked", "coin_asked_shared"):
+            self.hooks.asked[self.coin] = lambda: kit.admin.execute(self.raising("MQ103").encode())
+            call = self.call(event)
+            self.assertEqual((self.handle(call).status, kit.inbox(call)["state"]), (500, "running"))
+
+
 class CutOff(Rules):
     """Also of the service's own pool, which may keep a broken connection until it is used."""
 
@@ -497,7 +564,7 @@ class TestSilentEnd(unittest.TestCase):
 
 
 def load_tests(loader: Any, tests: Any, _pattern: Any) -> Any:
-    suite = for_each_way(loader, [Single, Asked, Batch, Emits, Health, CutOff], __name__)
+    suite = for_each_way(loader, [Single, Asked, Batch, Meddling, Emits, Health, CutOff], __name__)
     suite.addTests(loader.loadTestsFromTestCase(TestSilentEnd))
     return suite
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from coins import Coin, provisioned
 from databases import WAYS
+from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from sea_mq import Event, Handlers
@@ -48,6 +49,7 @@ CASES: list[tuple[Callable[[Session], Any], int, int, bool]] = [
     (lambda session: session.commit(), 5, 200, True),  # commits nothing yet
     (lambda session: (session.commit(), fail(session)), 5, 500, False),
     (lambda session: session.rollback(), 5, 500, False),  # what it has taken back is not processed
+    (lambda session: session.execute(text("ROLLBACK")), 5, 500, False),  # nor is what is flushed after it kept
 ]
 
 

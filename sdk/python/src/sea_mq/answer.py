@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-# The inbox's own refusals: the attempt was replaced, the message is unknown, it is processed.
-OUTDATED, UNKNOWN, PROCESSED = "MQ101", "MQ102", "MQ103"
+# What the inbox refuses a mark with, in its own words for an attempt that may not run.
+_WORDS = {"MQ101": "outdated", "MQ102": "unknown", "MQ103": "done"}
 
 _LONGEST_WAIT_SECS = 900
+_LONGEST_ASKED_WAIT_SECS = 86_400
 _REASON_BYTES = 800
 
 
@@ -27,7 +28,7 @@ class Retry(Exception):
     """
 
     def __init__(self, why: str, *, after: float | None = None) -> None:
-        """``after`` is in seconds. Without it the wait doubles with each attempt, from 1 s to 15 min."""
+        """``after`` is in seconds, at most a day. Without it the wait doubles with each attempt, from 1 s to 15 min."""
         super().__init__(why)
         self.after = after
 
@@ -66,18 +67,20 @@ def not_handled(event_type: str, event_version: int) -> Answer:
 
 def poison(why: str) -> Answer:
     """422: dead-lettered at once."""
-    return Answer(422, why)
+    return Answer(422, _cut(why))
 
 
 def busy(why: str, attempt: int, after: float | None = None) -> Answer:
     """503 that slows the worker down.
 
     Unless it is said, the wait doubles with each attempt, from 1 s to 15 min: the worker waits as it is told instead
-    of its own backoff, so a constant one would use all attempts up during an outage of minutes.
+    of its own backoff, so a constant one would use all attempts up during an outage of minutes. What is said is at
+    most a day.
     """
     if after is None:
-        return Answer(503, why, retry_after=min(2 ** min(attempt - 1, 10), _LONGEST_WAIT_SECS))
-    return Answer(503, why, retry_after=max(0, math.ceil(after)))
+        return Answer(503, _cut(why), retry_after=min(2 ** min(attempt - 1, 10), _LONGEST_WAIT_SECS))
+    # In this order what is no number becomes a day, too.
+    return Answer(503, _cut(why), retry_after=math.ceil(max(0, min(_LONGEST_ASKED_WAIT_SECS, after))))
 
 
 def verdict(word: str) -> Answer | None:
@@ -90,16 +93,18 @@ def verdict(word: str) -> Answer | None:
     return DONE_BEFORE if word == "done" else Answer(503, f"this attempt is {word}")
 
 
-def refused(problem: Problem, attempt: int) -> Answer:
-    """What a database error means, after everything was rolled back.
+def unmarked(problem: Problem) -> Answer | None:
+    """What follows when the inbox refuses the event's own mark, if that is what it does.
 
-    Only the inbox itself may say that the event is processed.
+    Of no other statement: a handler's may say the same of another event.
     """
+    word = _WORDS.get(problem.sqlstate or "")
+    return verdict(word) if word else None
+
+
+def refused(problem: Problem, attempt: int) -> Answer:
+    """What a database error means, after everything was rolled back."""
     state = problem.sqlstate
-    if state == PROCESSED:
-        return DONE_BEFORE
-    if state in (OUTDATED, UNKNOWN):
-        return Answer(503, f"this attempt is {'outdated' if state == OUTDATED else 'unknown'}")
     if problem.lost or (state or "").startswith(("08", "53", "57P")):
         return busy("the database cannot be reached; see the handler's log", attempt)
     if state in ("40001", "40P01", "55P03", "57014"):
@@ -109,8 +114,13 @@ def refused(problem: Problem, attempt: int) -> Answer:
 
 def says(error: ValidationError) -> str:
     """Which fields are wrong and why, without a single value of the payload."""
-    found = "; ".join(_problems(error)).encode()
-    return found[:_REASON_BYTES].decode(errors="ignore")
+    return _cut("; ".join(_problems(error)))
+
+
+def _cut(why: str) -> str:
+    """Of a length that everybody keeps; and UTF-8, which a surrogate alone is not."""
+    text = why.encode(errors="replace")
+    return text.decode() if len(text) <= _REASON_BYTES else text[:_REASON_BYTES].decode(errors="ignore") + "…"
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

@@ -22,14 +22,22 @@ from sea_mq.answer import Problem
 from sea_mq.database import WAIT_SECS, Database, Opened, Statement, Unreachable
 from sea_mq.emission import EMIT, Origin, Payload, emission, event_id
 from sea_mq.event import Event
+from sea_mq.inbox import STATEMENT_TIMEOUT_MS
 from sea_mq.log import about_failure, log
 from sea_mq.transaction import AsyncTransaction
 
 __all__ = ["Asyncpg", "connection_pool", "emit"]
 
+# For a server that is gone without a word and cannot say that a statement took too long: after it would have given the
+# statement up, and before the worker gives the call up (30 s).
+_ANSWER_SECS = STATEMENT_TIMEOUT_MS / 1000 + 5
+
 
 def connection_pool(db_url: str, *, name: str = "handlers", max_size: int = 16) -> Callable[[], Pool]:
-    """Makes a pool that starts without its database, on the loop that the application runs on."""
+    """Makes a pool that starts without its database, on the loop that the application runs on.
+
+    A statement that is not answered within 25 s fails.
+    """
     settings = {"application_name": name, "tcp_user_timeout": "20000"}
     return partial(
         asyncpg.create_pool,
@@ -37,6 +45,7 @@ def connection_pool(db_url: str, *, name: str = "handlers", max_size: int = 16) 
         min_size=0,
         max_size=max_size,
         timeout=WAIT_SECS,
+        command_timeout=_ANSWER_SECS,
         server_settings=settings,
     )
 
@@ -92,11 +101,15 @@ class Asyncpg(Database[AsyncTransaction[Connection], Awaitable[None]]):
             opened = Opened(connection, await _ask(connection, *first))
             yield opened
             if opened.last:
-                await _ask(connection, *opened.last)
+                await opened.last()
 
     async def ask(self, connection: Any, statement: Statement) -> list[tuple[Any, ...]]:
         """By a statement that the connection keeps prepared."""
         return await _ask(connection, *statement)
+
+    def is_open(self, scope: Any) -> bool:
+        """Also when it failed, or the connection broke."""
+        return bool(scope.is_closed() or scope.is_in_transaction())
 
     def handed(self, scope: Any, cause: Event[Any] | None) -> AsyncTransaction[Connection]:
         """With the connection."""

@@ -5,7 +5,7 @@ a library :func:`in_one_go` runs it to its end in the calling thread.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -29,16 +29,20 @@ Statement = tuple[str, Sequence[Any]]
 class Opened:
     """A transaction: what it is acted in, such as the connection or a session, and the first statement's rows.
 
-    ``last`` is sent at the end, before the commit.
+    ``last`` is run at the end, before the commit.
     """
 
     scope: Any
     rows: list[tuple[Any, ...]]
-    last: Statement | None = None
+    last: Callable[[], Awaitable[None]] | None = None
 
 
 class Unreachable(Exception):
     """No connection to the database could be had; the text says why, without addresses."""
+
+
+class TransactionEnded(Exception):
+    """A handler ended the transaction that it was given: with COMMIT, with ROLLBACK, or by a library that did."""
 
 
 class Database(ABC, Generic[T, R]):
@@ -72,7 +76,14 @@ class Database(ABC, Generic[T, R]):
 
     @abstractmethod
     async def ask(self, connection: Any, statement: Statement) -> list[tuple[Any, ...]]:
-        """The rows of a statement, in no transaction of its own."""
+        """The rows of a statement, in no transaction of its own. Also takes a transaction's scope."""
+
+    @abstractmethod
+    def is_open(self, scope: Any) -> bool:
+        """Whether a statement would still be in a transaction, as far as the library knows without asking the server.
+
+        False spares what comes after, which would take effect by itself.
+        """
 
     @abstractmethod
     def handed(self, scope: Any, cause: Event[Any] | None) -> T:

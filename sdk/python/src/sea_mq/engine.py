@@ -7,19 +7,21 @@
 Written once for blocking and awaited databases, see :mod:`sea_mq.database`.
 """
 
-import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from sea_mq import inbox
-from sea_mq.answer import DONE, Answer, Poison, Retry, busy, poison, refused, verdict
+from sea_mq.answer import DONE, Answer, Poison, Retry, busy, poison, refused, unmarked, verdict
 from sea_mq.asking import ask_all
-from sea_mq.database import Opened, Unreachable
+from sea_mq.database import Opened, TransactionEnded, Unreachable
 from sea_mq.event import Call
 from sea_mq.handlers import Handlers
 from sea_mq.log import about_call, about_failure, log, say
 from sea_mq.work import NotCurrent, Work, prepared
+
+_ENDED = "a handler used COMMIT or ROLLBACK, or a library that did: its effects may be lost, or happen twice"
 
 
 async def run(handlers: Handlers[Any, Any], calls: Sequence[Call], *, batch: bool = False) -> list[Answer]:
@@ -111,7 +113,21 @@ class _Run:
         if work:
             for together in _grouped(work):
                 await self._call(opened.scope, together)
-            opened.last = inbox.complete([it.event for it in work])
+                if not self._database.is_open(opened.scope):
+                    raise TransactionEnded
+            opened.last = partial(self._mark, opened.scope, work)
+
+    async def _mark(self, scope: Any, work: list[Work]) -> None:
+        """As processed."""
+        try:
+            rows = await self._database.ask(scope, inbox.complete([it.event for it in work]))
+        except Exception as error:
+            problem = self._database.problem(error)
+            if answer := problem and unmarked(problem):
+                raise NotCurrent(answer) from error
+            raise
+        if len(rows) < len(work):
+            raise TransactionEnded
 
     async def _call(self, scope: Any, work: list[Work]) -> None:
         """One call of a function: with one event, or with all that a function for many has."""
@@ -163,11 +179,14 @@ class _Run:
             return busy(str(error), call.attempt)
         problem = self._database.problem(error)
         about = {"fields": {**about_call(call), **about_failure(error, problem)}}
+        if isinstance(error, TransactionEnded):
+            log.error(_ENDED, extra=about)
+            return Answer(500, "the handler ended the transaction it was given; see its log")
         if problem is None:
             log.error("the handler failed", extra=about)
             return Answer(500, f"the handler failed ({type(error).__name__}); see its log")
         answer = refused(problem, call.attempt)
-        log.log(logging.DEBUG if answer.status == 409 else logging.WARNING, "the database refused", extra=about)
+        log.warning("the database refused", extra=about)
         return answer
 
 

@@ -10,18 +10,25 @@ from sea_mq.event import Event
 # the call up (30 s): otherwise one aggregate's repeated calls would take every connection of the pool.
 STATEMENT_TIMEOUT_MS = 20_000
 
-_BEGIN = f"SELECT inbox_begin($1, $2, $3), set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true)"
+# Gone with the transaction: so it is known at the end whether it is still the one that was begun.
+_MARK = "sea_mq.transaction"
+_SET = f"set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true), set_config('{_MARK}', 'open', true)"
+_STILL_OPEN = f"WHERE current_setting('{_MARK}', true) = 'open'"
+
+_BEGIN = f"SELECT inbox_begin($1, $2, $3), {_SET}"
+# Set once, not for each row.
 _BEGIN_MANY = f"""
-    SELECT inbox_begin(m, c, f), (SELECT set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true))
+    SELECT inbox_begin(m, c, f), (SELECT ARRAY[{_SET}])
     FROM unnest(CAST($1 AS uuid[]), CAST($2 AS text[]), CAST($3 AS bigint[])) WITH ORDINALITY AS t (m, c, f, n)
     ORDER BY n
 """
-_COMPLETE = "SELECT inbox_complete($1, $2, $3)"
+_COMPLETE = f"SELECT inbox_complete($1, $2, $3) {_STILL_OPEN}"
 # In one order for all, so that two batches with the same events do not wait for each other.
-_COMPLETE_MANY = """
+_COMPLETE_MANY = f"""
     SELECT inbox_complete(m, c, f)
     FROM (SELECT * FROM unnest(CAST($1 AS uuid[]), CAST($2 AS text[]), CAST($3 AS bigint[])) AS u (m, c, f)
           ORDER BY m, c) AS t
+    {_STILL_OPEN}
 """
 _CALLABLE = "SELECT inbox_begin(gen_random_uuid(), '', 0)"
 _MISSING = """
@@ -41,7 +48,10 @@ def begin(events: Sequence[Event[Any]]) -> Statement:
 
 
 def complete(events: Sequence[Event[Any]]) -> Statement:
-    """Marks them processed; last, since it locks the inbox rows until the commit. A database error when one may not."""
+    """Marks them processed; last, since it locks the inbox rows until the commit. A database error when one may not.
+
+    No row when the transaction is not the one any more that was begun.
+    """
     return _one_or_many(_COMPLETE, _COMPLETE_MANY, events)
 
 

@@ -119,7 +119,7 @@ class Psycopg(_Errors, Database[Transaction[Connection[Any]], None]):
             opened = Opened(connection, _ask(connection, *first))
             yield opened
             if opened.last:
-                _ask(connection, *opened.last)
+                await opened.last()
             ended = True
         if not ended:
             # psycopg.Rollback leaves the block in silence.
@@ -128,6 +128,10 @@ class Psycopg(_Errors, Database[Transaction[Connection[Any]], None]):
     async def ask(self, connection: Connection[Any], statement: Statement) -> list[tuple[Any, ...]]:
         """By a cursor of its own."""
         return _ask(connection, *statement)
+
+    def is_open(self, scope: Connection[Any]) -> bool:
+        """Also when it failed, or the connection broke."""
+        return _is_open(scope)
 
     def handed(self, scope: Connection[Any], cause: Event[Any] | None) -> Transaction[Connection[Any]]:
         """With the connection."""
@@ -179,7 +183,7 @@ class AsyncPsycopg(_Errors, Database[AsyncTransaction[AsyncConnection[Any]], Awa
             opened = Opened(connection, await _ask_async(connection, *first))
             yield opened
             if opened.last:
-                await _ask_async(connection, *opened.last)
+                await opened.last()
             ended = True
         if not ended:
             # psycopg.Rollback leaves the block in silence.
@@ -188,6 +192,10 @@ class AsyncPsycopg(_Errors, Database[AsyncTransaction[AsyncConnection[Any]], Awa
     async def ask(self, connection: AsyncConnection[Any], statement: Statement) -> list[tuple[Any, ...]]:
         """By a cursor of its own."""
         return await _ask_async(connection, *statement)
+
+    def is_open(self, scope: AsyncConnection[Any]) -> bool:
+        """Also when it failed, or the connection broke."""
+        return _is_open(scope)
 
     def handed(self, scope: AsyncConnection[Any], cause: Event[Any] | None) -> AsyncTransaction[AsyncConnection[Any]]:
         """With the connection."""
@@ -219,6 +227,10 @@ def _ask(connection: Connection[Any], statement: str, values: Sequence[Any]) -> 
 async def _ask_async(connection: AsyncConnection[Any], statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     async with AsyncRawCursor(connection, row_factory=tuple_row) as cursor:
         return await (await cursor.execute(statement.encode(), values)).fetchall()
+
+
+def _is_open(connection: Connection[Any] | AsyncConnection[Any]) -> bool:
+    return connection.info.transaction_status != TransactionStatus.IDLE
 
 
 def _in_transaction(connection: Connection[Any] | AsyncConnection[Any]) -> bool:

@@ -112,11 +112,15 @@ class SqlAlchemy(_Errors, Database[SessionTransaction, None]):
             yield opened
             session.flush()
             if opened.last:
-                _ask(session, *opened.last)
+                await opened.last()
 
-    async def ask(self, connection: Connection, statement: Statement) -> list[tuple[Any, ...]]:
-        """On the connection."""
+    async def ask(self, connection: Connection | Session, statement: Statement) -> list[tuple[Any, ...]]:
+        """On the connection, or in the session."""
         return _ask(connection, *statement)
+
+    def is_open(self, scope: Session) -> bool:
+        """Also when it failed, or the connection broke."""
+        return _is_open(scope)
 
     def handed(self, scope: Session, cause: Event[Any] | None) -> SessionTransaction:
         """With the session."""
@@ -162,11 +166,15 @@ class AsyncSqlAlchemy(_Errors, Database[AsyncSessionTransaction, Awaitable[None]
             yield opened
             await session.flush()
             if opened.last:
-                await _ask_async(session, *opened.last)
+                await opened.last()
 
-    async def ask(self, connection: AsyncConnection, statement: Statement) -> list[tuple[Any, ...]]:
-        """On the connection."""
+    async def ask(self, connection: AsyncConnection | AsyncSession, statement: Statement) -> list[tuple[Any, ...]]:
+        """On the connection, or in the session."""
         return await _ask_async(connection, *statement)
+
+    def is_open(self, scope: AsyncSession) -> bool:
+        """Also when it failed, or the connection broke."""
+        return _is_open(scope)
 
     def handed(self, scope: AsyncSession, cause: Event[Any] | None) -> AsyncSessionTransaction:
         """With the session."""
@@ -197,6 +205,15 @@ async def _ask_async(
     scope: AsyncConnection | AsyncSession, statement: str, values: Sequence[Any]
 ) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in (await scope.execute(_text(statement), _named(values))).all()]
+
+
+def _is_open(session: Session | AsyncSession) -> bool:
+    connection: Any = session.get_bind()
+    if connection.invalidated or connection.closed:
+        return True
+    # Of the drivers only asyncpg does not begin by itself before the next statement.
+    driver = connection.connection.driver_connection
+    return not hasattr(driver, "is_in_transaction") or driver.is_closed() or bool(driver.is_in_transaction())
 
 
 @lru_cache
