@@ -1,5 +1,5 @@
 import { Poison, Retry } from "./errors.js";
-import { Unreachable, type Verdict } from "./refusals.js";
+import { NotCurrent, Unreachable, type Verdict } from "./refusals.js";
 
 /** What the worker is told about one event: an HTTP status, why, and when to come again. */
 export interface Answer {
@@ -49,6 +49,7 @@ export function answerTo(error: unknown, attempt: number): Answer {
   if (error instanceof Poison) return answer(422, error.message);
   if (error instanceof Retry) return retry(error, attempt);
   if (error instanceof Unreachable) return busy(error.message, attempt);
+  if (error instanceof NotCurrent) return notCurrent(error.verdict);
   const state = sqlState(error);
   if (state !== null) return refused(state, attempt);
   return answer(500, `the handler failed (${nameOf(error)}); see its log`);
@@ -75,9 +76,6 @@ function busy(why: string, attempt: number): Answer {
 }
 
 function refused(state: string, attempt: number): Answer {
-  if (state === "MQ103") return DONE_BEFORE;
-  if (state === "MQ101") return notCurrent("outdated");
-  if (state === "MQ102") return notCurrent("unknown");
   if (/^(08|53|57P)/.test(state)) return busy(`the database is not available (SQLSTATE ${state})`, attempt);
   if (["40001", "40P01", "55P03", "57014"].includes(state)) {
     return answer(503, `the database gave way to others (SQLSTATE ${state})`);

@@ -1,7 +1,8 @@
 import type { Pool, PoolClient, QueryResult } from "pg";
 
+import { sqlState } from "./answer.js";
 import { CONNECTION_WAIT_MS, isSilence, withConnection } from "./connection.js";
-import { TransactionEnded, Unreachable, type Verdict } from "./refusals.js";
+import { NotCurrent, TransactionEnded, Unreachable, type Verdict } from "./refusals.js";
 
 /** The three by which the inbox knows an attempt. */
 export interface Attempt {
@@ -19,6 +20,13 @@ const MARK = "sea_mq.transaction";
 const OPEN = `BEGIN;
   SELECT set_config('statement_timeout', '${STATEMENT_TIMEOUT_MS}', true), set_config('${MARK}', 'open', true)`;
 
+// What the inbox refuses a mark with. From any other statement it may be about another event.
+const REFUSALS: Readonly<Record<string, Exclude<Verdict, "run">>> = {
+  MQ101: "outdated",
+  MQ102: "unknown",
+  MQ103: "done",
+};
+
 /** Looks whether these attempts may run, without a transaction: spares what is asked in vain. */
 export async function check(pool: Pool, attempts: readonly Attempt[]): Promise<Verdict[]> {
   return withConnection(pool, CONNECTION_WAIT_MS, async (client) =>
@@ -30,7 +38,7 @@ export async function check(pool: Pool, attempts: readonly Attempt[]): Promise<V
  * Runs `effects` for those of the attempts that may run, in one transaction that commits only as all of them.
  *
  * Returns the verdict of each. Those with `run` are processed. When it rejects, everything was rolled back, except for
- * TransactionEnded; MQ101 to MQ103 say that another attempt was faster.
+ * TransactionEnded; NotCurrent says that another attempt was faster.
  */
 export async function joined<A extends Attempt>(
   pool: Pool,
@@ -62,7 +70,10 @@ async function complete(client: PoolClient, attempts: readonly Attempt[]): Promi
   const inOrder = attempts.toSorted((a, b) => (a.messageId < b.messageId ? -1 : 1));
   const marked = `SELECT inbox_complete(message_id, consumer, fence) FROM ${rows(client, inOrder)}
     WHERE current_setting('${MARK}', true) = 'open'`;
-  const [result] = await run(client, `${marked}; COMMIT`);
+  const [result] = await run(client, `${marked}; COMMIT`).catch((cause: unknown) => {
+    const verdict = REFUSALS[sqlState(cause) ?? ""];
+    throw verdict === undefined ? cause : new NotCurrent(verdict, { cause });
+  });
   if (result?.rowCount !== attempts.length) throw new TransactionEnded();
 }
 

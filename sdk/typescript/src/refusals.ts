@@ -11,6 +11,17 @@ export class NoConnection extends Unreachable {
   override readonly name: string = "NoConnection";
 }
 
+/** The inbox refused the mark at the end: another attempt was faster, or the message is gone. */
+export class NotCurrent extends Error {
+  override readonly name: string = "NotCurrent";
+  readonly verdict: Exclude<Verdict, "run">;
+
+  constructor(verdict: Exclude<Verdict, "run">, options: ErrorOptions) {
+    super(`this attempt is ${verdict}`, options);
+    this.verdict = verdict;
+  }
+}
+
 /** A handler ended the transaction that it was given. */
 export class TransactionEnded extends Error {
   override readonly name: string = "TransactionEnded";

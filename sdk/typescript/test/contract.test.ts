@@ -145,6 +145,43 @@ describe("one event", () => {
     });
   }
 
+  for (const state of ["MQ101", "MQ102", "MQ103"]) {
+    test(`the inbox's ${state} means nothing when a handler's statement or question says it`, async () => {
+      const raise = `DO $$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '${state}'; END $$`;
+      const payload = Coin;
+      const handlers = createHandlers({ pool, log })
+        .on("coin_thrown", 1, { payload, transaction: "together" }, async (tx, event) => {
+          await keep(tx, event);
+          await tx.client.query(raise);
+        })
+        .on("coin_thrown", 2, { payload, ask: () => pool.query(raise) }, keep);
+      const other = await openCalls(handlers, { databaseUrl: context.workerUrl });
+      const batch = [await thrown(1), await thrown(1), await thrown(2)];
+      const why = `the database refused (SQLSTATE ${state}); see the handler's log`;
+      const refused = { status: 500, why, retryAfterSecs: null };
+      assert.deepEqual(await other.handleBatch(batch), [refused, refused, refused]);
+      for (const call of batch) {
+        assert.deepEqual(await other.handle(call), refused);
+        await assertNothingThere(call);
+      }
+      await other.close();
+    });
+  }
+
+  test("a handler that marks another event, which is processed already, is 500", async () => {
+    const done = await calls.attempt("other.event.coin_thrown.v1", { coin_id: randomUUID(), value: 5 });
+    assert.equal((await calls.handle(done)).status, 200);
+    const marking = createHandlers({ pool, log }).on("coin_thrown", 1, { payload: Coin }, async (tx, event) => {
+      await keep(tx, event);
+      await tx.client.query("SELECT inbox_complete($1, $2, $3)", [done.message_id, done.consumer, done.fence]);
+    });
+    const other = await openCalls(marking, { databaseUrl: context.workerUrl });
+    const call = await thrown();
+    assert.equal((await other.handle(call)).status, 500);
+    await assertNothingThere(call);
+    await other.close();
+  });
+
   test("a handler that commits by itself is told so, and the event is not marked", async () => {
     const call = await thrown(9);
     const { status, why } = await calls.handle(call);
