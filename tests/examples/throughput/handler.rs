@@ -54,7 +54,8 @@ async fn handler(lags: Option<Lags>) -> Result<String, std::io::Error> {
 fn request_length(buffer: &[u8]) -> Option<usize> {
     let end = buffer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-    let body = head.split("content-length:").nth(1)?.split("\r\n").next()?.trim().parse::<usize>().ok()?;
+    let length = head.split("content-length:").nth(1).and_then(|rest| rest.split("\r\n").next());
+    let body = length.map_or(Some(0), |text| text.trim().parse::<usize>().ok())?;
     (buffer.len() >= end + body).then_some(end + body)
 }
 

@@ -6,20 +6,22 @@
 //! ```
 //!
 //! Arguments: events (100000), NATS nodes (1), and one of: `fastapi`, to consume with a FastAPI handler
-//! instead, beside what that handler sustains under a load generator; `latency`, for the time from
-//! commit to call at 500 events a second. Prints what it measures.
+//! instead, beside what that handler sustains under a load generator; `sdk`, for a handler on the Python SDK
+//! that has a transaction for each event, or takes batches, and for one in a Rust worker's own process;
+//! `latency`, for the time from commit to call at 500 events a second. Prints what it measures.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod fastapi;
 mod handler;
 mod latency;
 mod plain;
+mod sdk;
 
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use sea_mq_testkit::{ServerChoice, TestContext, WorkerProcess, World, WorldOptions};
+use sea_mq_testkit::{ServerChoice, TestContext, WorkerLaunch, WorkerProcess, World, WorldOptions};
 
 use fastapi::FastApi;
 use handler::instant_handler;
@@ -44,6 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{events} events of 512 bytes, {nodes} node(s)");
     match arguments.next().as_deref() {
         Some("fastapi") => return through_fastapi(&world, events).await,
+        Some("sdk") => return sdk::measure(&world, events).await,
         Some("latency") => return latency::measure(&world, events).await,
         Some(_) | None => {}
     }
@@ -156,25 +159,35 @@ async fn last_sequence(world: &World) -> Result<u64, Box<dyn std::error::Error>>
 }
 
 async fn consumer(world: &World, handler_url: &str) -> Result<WorkerProcess, Box<dyn std::error::Error>> {
-    let worker = world
-        .worker("sea")
+    let worker = tuned(world, world.worker("sea"))?.env("HANDLER_URL", handler_url);
+    Ok(worker.start().await?)
+}
+
+/// A worker as all that is measured here has it.
+fn tuned<'a>(
+    world: &World,
+    worker: WorkerLaunch<'a>,
+) -> Result<WorkerLaunch<'a>, Box<dyn std::error::Error>> {
+    let worker = worker
         .env("CONSUME_STREAM", world.context("vibespro")?.name.event_stream())
         .env("CONSUME_SUBJECT", format!("{}.event.>", world.context("vibespro")?.name))
         .env("CONSUMER_DURABLE", world.durable("sea")?)
-        .env("HANDLER_URL", handler_url)
         .env("BATCH_SIZE", 1000)
         .env("CONSUMER_MAX_ACK_PENDING", 1000)
         .env("INBOX_WINDOW", 5000)
         .env("ACK_WAIT_SECS", 120)
-        .env("MAX_DELIVER", 5)
-        .start()
-        .await?;
+        .env("MAX_DELIVER", 5);
     Ok(worker)
 }
 
 async fn consume(world: &World, events: usize, handler_url: &str) -> Result<f64, Box<dyn std::error::Error>> {
-    let context = world.context("sea")?;
     let _worker = consumer(world, handler_url).await?;
+    consumed(world, events).await
+}
+
+/// Waits until all is processed. Events a second.
+async fn consumed(world: &World, events: usize) -> Result<f64, Box<dyn std::error::Error>> {
+    let context = world.context("sea")?;
     let last =
         "SELECT count(*) FROM (SELECT 1 WHERE (SELECT coalesce(max(recorded_seq), 0) FROM inbox_streams) < ";
     rest(context, &format!("{last} {}) r", last_sequence(world).await?)).await?;

@@ -21,10 +21,10 @@ async fn a_batch_that_a_killed_worker_had_in_hand_is_read_again_at_once() -> Out
     let victim = world
         .worker("sea")
         .handler(&handler)
-        .env("SEA_MQ_FAILPOINTS", "inbox.record.before=crash")
+        .env("SEA_MQ_FAILPOINTS", "ingest.pull.after=crash")
         .launch()
         .await?;
-    victim.wait_for_line("failpoint inbox.record.before: crash", SOON).await?;
+    victim.wait_for_line("failpoint ingest.pull.after: crash", SOON).await?;
     let _heir = world.worker("sea").handler(&handler).start().await?;
     let took_over = Instant::now();
     let totals = world.check().await?;
@@ -47,10 +47,10 @@ async fn deliveries_used_up_before_anything_was_recorded_lose_nothing() -> Outco
     let victim = world
         .worker("sea")
         .handler(&handler)
-        .env("SEA_MQ_FAILPOINTS", "inbox.record.before=crash")
+        .env("SEA_MQ_FAILPOINTS", "ingest.pull.after=crash")
         .launch()
         .await?;
-    victim.wait_for_line("failpoint inbox.record.before: crash", SOON).await?;
+    victim.wait_for_line("failpoint ingest.pull.after: crash", SOON).await?;
     let (stream, durable) = (world.context("vibespro")?.name.event_stream(), world.durable("sea")?);
     world
         .wait_until("the broker has given all of them up", SOON, async || {
@@ -125,5 +125,39 @@ async fn order_holds_over_hand_overs() -> Outcome {
     }
     let totals = world.check().await?;
     assert_eq!(totals.processed, 6_000);
+    Ok(())
+}
+
+/// Such a durable delivers all that the stream holds once more: that may take long, and nothing new waits
+/// for it.
+#[tokio::test]
+async fn what_is_new_does_not_wait_for_a_durable_that_was_made_anew() -> Outcome {
+    const OLD: i64 = 500;
+    let world = World::start(WorldOptions::default()).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    let first = world.worker("sea").handler(&handler).start().await?;
+    world.emit_many("vibespro", "vibe_created", OLD, 100).await?;
+    world.settle().await?;
+    first.terminate().await?;
+    assert!(first.wait_within(SOON).await?.success());
+    let (stream, durable) = (world.context("vibespro")?.name.event_stream(), world.durable("sea")?);
+    world.jetstream().delete_consumer_from_stream(durable, &stream).await.unwrap();
+    world.apply_topology().await?;
+    world.emit_many("vibespro", "vibe_updated", 20, 10).await?;
+    // The old ones take a minute.
+    let worker = world.worker("sea").handler(&handler).env("BATCH_SIZE", 1);
+    let mut slow = worker.env("SEA_MQ_FAILPOINTS", "ingest.ack.before=delay(120)").launch().await?;
+    world
+        .wait_until("the new ones are processed", SOON, async || {
+            Ok(inbox(&world, "'processed'").await? == OLD + 20)
+        })
+        .await?;
+    let delivered = world.broker().consumer_info(&stream, durable).await?.delivered.stream_seq;
+    assert!(delivered < OLD.unsigned_abs(), "all {delivered} old ones came first");
+    slow.kill().await;
+    let _last = world.worker("sea").handler(&handler).start().await?;
+    let totals = world.check().await?;
+    assert_eq!(totals.effects, usize::try_from(OLD + 20).unwrap());
     Ok(())
 }

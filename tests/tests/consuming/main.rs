@@ -2,14 +2,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod batches;
+mod in_process;
 mod ingesting;
 mod isolation;
 mod signed;
 mod zombies;
 
+use std::path::Path;
+
+use sea_mq_stack::{Launch, Process, project_root};
 use sea_mq_testkit::{
     Answer, Call, EffectMode, Event, TestHandler, TestkitError, WorkerProcess, World, WorldOptions,
 };
+use sea_mq_tests::SOON;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -60,4 +66,28 @@ async fn reason(world: &World, id: Uuid) -> Result<Option<String>, TestkitError>
         .fetch_one(&world.context("sea")?.admin)
         .await?;
     Ok(row)
+}
+
+/// A program of this folder on the Python SDK, in the place of `place` and on its port.
+async fn sdk_handler(
+    world: &World,
+    place: &TestHandler,
+    module: &str,
+    variables: &[(&str, &str)],
+) -> Result<Process, TestkitError> {
+    let url = place.url();
+    let address = url.trim_start_matches("http://").trim_end_matches("/handle");
+    // What follows is for this product's own driver.
+    let database = world.context("sea")?.urls.app.split('?').next().unwrap_or_default();
+    let launch = Launch::new(module, project_root().join(".venv/bin/python3"))
+        .args(["-m", module])
+        .dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consuming"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("PYTHONPATH", project_root().join("sdk/python/src").display().to_string())
+        .env("LISTEN", address)
+        .env("DB_URL", database);
+    let launch = variables.iter().fold(launch, |launch, (name, value)| launch.env(*name, *value));
+    let process = launch.start(world.state()).await?;
+    process.wait_for_line("Uvicorn running on", SOON).await?;
+    Ok(process)
 }

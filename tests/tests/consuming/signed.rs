@@ -1,12 +1,11 @@
 //! A handler that takes signed calls alone.
 
-use std::path::Path;
-
-use sea_mq_stack::{Launch, Process, project_root};
 use sea_mq_testkit::{
     Answer, EffectMode, Event, TestHandler, TestkitError, WorkerProcess, World, WorldOptions,
 };
 use sea_mq_tests::{Outcome, SOON};
+
+use super::sdk_handler;
 
 const ITS_OWN: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const ANOTHER: &str = "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhpcyBoYW5kbGVy";
@@ -16,7 +15,8 @@ async fn a_call_counts_only_with_a_signature_that_the_handler_knows() -> Outcome
     let world = World::start(WorldOptions::default()).await?;
     // A program on the Python SDK takes its place, on its port.
     let place = world.absent_handler("sea", EffectMode::Joined, |_| Answer::Handle)?;
-    let _handler = handler(&world, &place).await?;
+    let secret = [("HANDLER_SECRET", ITS_OWN)];
+    let _handler = sdk_handler(&world, &place, "signed_handler", &secret).await?;
     let _publisher = world.worker("vibespro").start().await?;
     let stranger = worker(&world, &place, ANOTHER).await?;
     let id = world.emit("vibespro", Event::new("vibe_scored").of("v-1")).await?;
@@ -34,25 +34,6 @@ async fn a_call_counts_only_with_a_signature_that_the_handler_knows() -> Outcome
     let effects = format!("SELECT count(*) FROM effects WHERE message_id = '{id}'");
     assert_eq!(world.context("sea")?.count(&effects).await?, 1);
     Ok(())
-}
-
-async fn handler(world: &World, place: &TestHandler) -> Result<Process, TestkitError> {
-    let url = place.url();
-    let address = url.trim_start_matches("http://").trim_end_matches("/handle");
-    // What follows is for this product's own driver.
-    let database = world.context("sea")?.urls.app.split('?').next().unwrap_or_default();
-    let process = Launch::new("signed-handler", project_root().join(".venv/bin/python3"))
-        .args(["-m", "signed_handler"])
-        .dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consuming"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONPATH", project_root().join("sdk/python/src").display().to_string())
-        .env("LISTEN", address)
-        .env("HANDLER_SECRET", ITS_OWN)
-        .env("DB_URL", database)
-        .start(world.state())
-        .await?;
-    process.wait_for_line("Application startup complete", SOON).await?;
-    Ok(process)
 }
 
 async fn worker(world: &World, place: &TestHandler, secret: &str) -> Result<WorkerProcess, TestkitError> {

@@ -17,10 +17,14 @@ use crate::run::{run, run_beside};
 /// Brings its own system up.
 const TUTORIAL: &str = "docs/tutorial/first-hour.md";
 /// Say that `make dev` runs in another terminal, and leave it as it was.
-const BESIDE: [&str; 3] = [
+const BESIDE: [&str; 7] = [
     "docs/how-to/handle-a-dead-letter.md",
+    "docs/how-to/repair-a-stream.md",
     "docs/how-to/run-two-instances.md",
     "docs/how-to/add-a-context.md",
+    "docs/how-to/handlers-in-python.md",
+    "docs/how-to/handlers-in-typescript.md",
+    "docs/how-to/handlers-in-rust.md",
 ];
 /// Need no system.
 const ALONE: [&str; 2] = ["docs/how-to/add-an-event-and-a-handler.md", "docs/how-to/test-a-handler.md"];

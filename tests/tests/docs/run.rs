@@ -47,9 +47,12 @@ pub async fn run_beside(command: &str, checkout: &Checkout, pages: &[Page]) -> R
     background.interrupt().await
 }
 
+/// What `cargo test` and `.ci/time-tests` tell tests: with it, cargo would build again what looks at these.
+const OF_CARGO: &str = "OUT_DIR RUSTC_BOOTSTRAP ${!CARGO_PKG_@} ${!CARGO_MANIFEST_@} ${!CARGO_BIN_@} ${!CARGO_CRATE_@} ${!CARGO_TARGET_@}";
+
 /// A bash that runs this text in the copy.
 pub async fn shell(name: &str, text: &str, checkout: &Checkout) -> Result<Process, String> {
-    let unset = format!("unset {}\n", UNSET.join(" "));
+    let unset = format!("unset {} {OF_CARGO}\n", UNSET.join(" "));
     // What is cut off at the page's end while it tidies up goes with the rest.
     let temporary = checkout.state().folder("tmp").map_err(|error| error.to_string())?;
     let launch = Launch::new(name.replace('/', "_"), "bash")

@@ -16,10 +16,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("sea-mq-observe", &["config", "event"]),
     ("sea-mq-database", &["event"]),
     ("sea-mq-lease", &["database", "failpoint"]),
-    ("sea-mq-outbox", &["database", "failpoint"]),
+    ("sea-mq-outbox", &["event", "database", "failpoint"]),
     ("sea-mq-inbox", &["database", "failpoint"]),
     ("sea-mq-stream", &["event", "failpoint"]),
-    ("sea-mq-dispatch", &["event"]),
+    ("sea-mq-dispatch", &["event", "failpoint"]),
+    ("sea-mq-conform", &["event", "dispatch"]),
+    // What applications depend on.
+    ("sea-mq-sdk", &[]),
     (
         "sea-mq-worker-lib",
         &[
@@ -34,11 +37,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "config",
             "contracts",
             "observe",
+            "sdk",
         ],
     ),
     ("sea-mq-stack", &[]),
     ("sea-mq-local", &["event", "stack", "database", "stream"]),
     ("sea-mq-testkit", &["event", "stack", "database", "stream", "failpoint", "outbox", "inbox"]),
+    // Breaks what the testkit brings up, and lets its checker judge.
+    ("sea-mq-chaos", &["stack", "stream", "testkit"]),
 ];
 
 /// Crates that speak to Postgres, to NATS, to HTTP; no other room of the substrate may.
@@ -51,12 +57,15 @@ const SPEAKERS: &[(&str, &[&str])] = &[
             "sea-mq-outbox",
             "sea-mq-inbox",
             "sea-mq-worker-lib",
+            "sea-mq-sdk",
+            "sea-mq-conform",
             "sea-mq-local",
             "sea-mq-testkit",
+            "sea-mq-chaos",
         ],
     ),
     ("async-nats", &["sea-mq-stream", "sea-mq-testkit"]),
-    ("hyper", &["sea-mq-dispatch", "sea-mq-testkit"]),
+    ("hyper", &["sea-mq-dispatch", "sea-mq-conform", "sea-mq-testkit"]),
 ];
 
 #[test]

@@ -1,0 +1,198 @@
+//! A stream loses messages, and those who consume it say so.
+
+use async_nats::jetstream::consumer::AckPolicy;
+use async_nats::jetstream::consumer::pull;
+use sea_mq_testkit::{Answer, TestkitError, World, WorldOptions};
+use sea_mq_tests::{Outcome, SOON, inbox};
+use std::time::Duration;
+
+use super::{WINDOW, configure, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
+
+#[tokio::test]
+async fn a_purge_of_what_was_not_consumed_is_noticed_and_repaired() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    configure(&world, |config| config.duplicate_window = WINDOW).await;
+    let first = consumer(&world, &handler).await?;
+    emitted(&world, "vibe_created", 20, 20).await?;
+    world.check().await?;
+    stop(first).await?;
+    emitted(&world, "vibe_updated", 40, 60).await?;
+    purge(&world).await;
+
+    // The stream still answers "duplicate" for all of them.
+    let repair = replay(&world, &[]);
+    let notice = async {
+        let second = consumer(&world, &handler).await?;
+        let line = tells(&world, &second, 1.0).await?;
+        assert!(line.contains("messages were gone from the stream") && line.contains("21-60"), "{line}");
+        Ok::<_, TestkitError>(second)
+    };
+    let (repaired, second) = tokio::join!(repair, notice);
+    let second = second?;
+    assert!(repaired.err.contains("answers \"duplicate\" for events that it does not hold"), "{repaired:?}");
+    let replayed = repaired.ids("republished");
+    assert_eq!((replayed.len(), stored(&world).await?), (60, 60));
+
+    let totals = judged(&world, replayed).await?;
+    assert_eq!((totals.processed, totals.effects, totals.dead), (60, 60, 0));
+    let again = replay(&world, &[]).await;
+    assert!(again.ids("republished").is_empty(), "{again:?}");
+    assert_eq!(second.metric("stream_dropped_total").await, Some(1.0), "once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stream_made_anew_is_filled_again() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let publisher = world.worker("vibespro").start().await?;
+    let first = consumer(&world, &handler).await?;
+    emitted(&world, "vibe_created", 30, 30).await?;
+    world.check().await?;
+    stop(first).await?;
+    emitted(&world, "vibe_updated", 30, 60).await?;
+    world.jetstream().delete_stream(stream(&world)).await.unwrap();
+    world.apply_topology().await?;
+    let second = consumer(&world, &handler).await?;
+    let source = &world.context("vibespro")?.name;
+    for worker in [&second, &publisher] {
+        let line = worker.wait_for_line("stream was recreated", SOON).await?;
+        assert!(line.contains(&format!("sea-mq replay --context {source}")), "{line}");
+    }
+
+    let dry = replay(&world, &["--dry-run"]).await;
+    let missing = &dry.json()["missing"];
+    assert_eq!(missing["former_stream"], 60, "{dry:?}");
+    assert_eq!((missing["ids"].as_array().unwrap().len(), stored(&world).await?), (60, 0));
+    let places = "SELECT count(DISTINCT stream_created_at) FROM outbox_events";
+    assert_eq!(world.context("vibespro")?.count(places).await?, 1, "nothing was changed");
+
+    // A part, and then the rest.
+    let some = format!("{source}.event.vibe_updated.*");
+    let mut replayed = replay(&world, &["--subject", &some, "--rate", "100"]).await.ids("republished");
+    assert_eq!(replayed.len(), 30);
+    assert!(replay(&world, &["--since", "0s"]).await.ids("republished").is_empty(), "later than any");
+    replayed.extend(replay(&world, &["--since", "1h"]).await.ids("republished"));
+    assert_eq!((replayed.len(), stored(&world).await?), (60, 60));
+    let totals = judged(&world, replayed).await?;
+    assert_eq!((totals.processed, totals.effects), (60, 60));
+    assert_eq!(second.metric("stream_dropped_total").await, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_that_were_deleted_one_by_one_are_noticed_and_put_back() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    configure(&world, |config| config.duplicate_window = Duration::from_secs(1)).await;
+    let first = consumer(&world, &handler).await?;
+    emitted(&world, "vibe_created", 10, 10).await?;
+    world.check().await?;
+    stop(first).await?;
+    emitted(&world, "vibe_updated", 20, 30).await?;
+    let found = world.jetstream().get_stream(stream(&world)).await.unwrap();
+    for seq in [13, 14, 17, 30] {
+        found.delete_message(seq).await.unwrap();
+    }
+    let second = consumer(&world, &handler).await?;
+    let line = second.wait_for_line("messages were gone from the stream", SOON).await?;
+    assert!(line.contains("13-14, 17"), "{line}");
+    // Nothing comes after the last one that would show that it is missing.
+    world
+        .wait_until("all losses are counted", SOON, async || {
+            let of_consumer = "SELECT max(recorded_seq) FROM inbox_streams";
+            Ok(world.context("sea")?.count(of_consumer).await? == 30)
+        })
+        .await?;
+    let replayed = replay(&world, &[]).await.ids("republished");
+    assert_eq!((replayed.len(), stored(&world).await?), (4, 30));
+    let totals = judged(&world, replayed).await?;
+    assert_eq!((totals.processed, totals.effects), (30, 30));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_recorded_may_grow_too_old_without_a_word() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    let first = consumer(&world, &handler).await?;
+    // Before the first id: the server looks for the next time after the window that it knows by then.
+    configure(&world, |config| config.duplicate_window = Duration::from_secs(1)).await;
+    emitted(&world, "vibe_created", 20, 20).await?;
+    world.check().await?;
+    let mut kept = Duration::ZERO;
+    configure(&world, |config| {
+        kept = config.max_age;
+        config.max_age = Duration::from_secs(1);
+    })
+    .await;
+    world.wait_until("all are too old", SOON, async || Ok(stored(&world).await? == 0)).await?;
+    configure(&world, |config| config.max_age = kept).await;
+    emitted(&world, "vibe_updated", 20, 40).await?;
+    world.settle().await?;
+    // Nor after a restart.
+    let second = consumer(&world, &handler).await?;
+    stop(first).await?;
+    emitted(&world, "vibe_scored", 20, 60).await?;
+    world.settle().await?;
+    assert_eq!(inbox(&world, "'processed'").await?, 60);
+    assert_eq!(second.metric("stream_dropped_total").await, None);
+    // They are missing all the same, for whoever subscribes later.
+    assert_eq!(replay(&world, &[]).await.ids("republished").len(), 20);
+    Ok(())
+}
+
+/// Of a stream that others use as well nobody can say what its lost messages were.
+#[tokio::test]
+async fn a_narrow_subscription_is_told_of_what_it_may_have_lost_and_of_nothing_else() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let (own, source) = (&world.context("sea")?.name, &world.context("vibespro")?.name);
+    let (durable, filter) = (format!("{own}__narrow"), format!("{source}.event.vibe_created.v1"));
+    let options = WorldOptions::default();
+    let config = pull::Config {
+        durable_name: Some(durable.clone()),
+        filter_subject: filter.clone(),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: options.ack_wait,
+        max_deliver: options.max_deliver.into(),
+        max_ack_pending: options.max_ack_pending.into(),
+        metadata: [("sea-mq.context".to_owned(), own.to_string())].into(),
+        ..pull::Config::default()
+    };
+    let found = world.jetstream().get_stream(stream(&world)).await.unwrap();
+    found.create_consumer(config).await.unwrap();
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    let narrow = async || {
+        let launch = world.worker("sea").handler(&handler);
+        launch.env("CONSUMER_DURABLE", &durable).env("CONSUME_SUBJECT", &filter).start().await
+    };
+    let processed = async |count: i64| {
+        let look = async || Ok(inbox(&world, "'processed'").await? == count);
+        world.wait_until("its own are processed", SOON, look).await
+    };
+    let first = narrow().await?;
+    emitted(&world, "vibe_created", 10, 10).await?;
+    emitted(&world, "vibe_updated", 30, 40).await?;
+    processed(10).await?;
+    world
+        .wait_until("it knows that the others are none of its own", SOON, async || {
+            Ok(world.context("sea")?.count("SELECT max(recorded_seq) FROM inbox_streams").await? == 40)
+        })
+        .await?;
+    purge(&world).await;
+    emitted(&world, "vibe_created", 1, 41).await?;
+    processed(11).await?;
+    assert_eq!(first.metric("stream_dropped_total").await, None);
+    stop(first).await?;
+    emitted(&world, "vibe_created", 5, 46).await?;
+    purge(&world).await;
+    let second = narrow().await?;
+    let line = tells(&world, &second, 1.0).await?;
+    assert!(line.contains("messages for this consumer may be gone") && line.contains("42-46"), "{line}");
+    Ok(())
+}
