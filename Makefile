@@ -92,7 +92,7 @@ $(TYPESCRIPT)/node_modules/.ready: $(TYPESCRIPT)/package-lock.json
 	@touch $@
 
 test-failpoints: servers build  ## crash, error, delay, freeze at each failpoint by itself: about 8 minutes
-	SEA_MQ_WALKS=alone $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- any_failpoint
+	SEA_MQ_WALKS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- any_failpoint
 
 test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 45 minutes
 	SEA_MQ_PAIRS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- one_after_the_other

@@ -1,7 +1,8 @@
 //! A worker dies, fails, delays or freezes at every named boundary; another carries on; the checker judges.
 //!
 //! `SEA_MQ_WALK` chooses the walks that touch failpoints of that name. `SEA_MQ_PAIRS` is the seed of the
-//! pairs, or `all`; `SEA_MQ_WALKS=alone` walks each action by itself.
+//! pairs, or `all`. At each failpoint a worker dies alone, and in the pairs it fails and another dies; what
+//! freezes does so at every third, and `SEA_MQ_WALKS=all` walks each action at each, by itself.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -58,9 +59,10 @@ async fn a_worker_that_dies_at_any_failpoint_breaks_no_promise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_fails_or_freezes_at_any_failpoint_breaks_no_promise() {
+    let each = [Action::Error, Action::Delay, Action::Freeze].into_iter().flat_map(alone);
     let walks = match std::env::var("SEA_MQ_WALKS").as_deref() {
-        Ok("alone") => [Action::Error, Action::Delay, Action::Freeze].into_iter().flat_map(alone).collect(),
-        Ok(_) | Err(_) => failing_then_frozen(),
+        Ok("all") => each.chain(failing_then_frozen()).collect(),
+        Ok(_) | Err(_) => failing_then_frozen().into_iter().step_by(3).collect(),
     };
     all_of(walks).await;
 }

@@ -18,7 +18,8 @@ impl Going {
             Way::HandingOver => {
                 leave(life.second.take()).await?;
                 let ready = async || {
-                    Ok(life.worker.output().contains(&act.line()) || self.is_one_with_every_lane().await?)
+                    Ok(life.worker.output().contains(&act.line())
+                        || self.is_one_with_every_lane(&life.predecessors).await?)
                 };
                 self.world.wait_until("one worker has every lane", LIMIT, ready).await?;
                 self.emit().await?;

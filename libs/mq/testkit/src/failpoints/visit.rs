@@ -54,6 +54,8 @@ pub(super) struct Going {
 /// A worker and what is known of it.
 pub(super) struct Life {
     pub(super) worker: WorkerProcess,
+    /// The instances that there were before it: a dead one holds its lanes until it expires.
+    pub(super) predecessors: Vec<Uuid>,
     /// A second worker beside it.
     pub(super) second: Option<WorkerProcess>,
     /// The instances that there were before the second joined.
@@ -87,8 +89,9 @@ impl Going {
     /// and the error says which one it was.
     async fn live(&self, before: Option<Act>, acts: &[Act]) -> Result<Life, TestkitError> {
         let acts = led_to(before, acts);
+        let predecessors = self.instances().await?;
         let worker = self.own_side().env("SEA_MQ_FAILPOINTS", script(&acts)).launch().await?;
-        let mut life = Life { worker, second: None, alone: Vec::new() };
+        let mut life = Life { worker, predecessors, second: None, alone: Vec::new() };
         let mut before = None;
         for act in &acts {
             let again = before.replace(act.failpoint) == Some(act.failpoint);
@@ -170,8 +173,10 @@ impl Going {
             && !alive.iter().any(|id| instances.contains(id)))
     }
 
-    pub(super) async fn is_one_with_every_lane(&self) -> Result<bool, TestkitError> {
-        Ok(self.instances().await?.len() == 1 && self.has_no_free_lane().await?)
+    /// Whether one worker alone has every lane, and none of these.
+    pub(super) async fn is_one_with_every_lane(&self, but: &[Uuid]) -> Result<bool, TestkitError> {
+        let alive = self.instances().await?;
+        Ok(alive.len() == 1 && !but.contains(&alive[0]) && self.has_no_free_lane().await?)
     }
 
     async fn has_no_free_lane(&self) -> Result<bool, TestkitError> {
