@@ -143,6 +143,24 @@ async fn what_the_broker_refuses_for_good_holds_back_its_own_aggregate_until_it_
     Ok(())
 }
 
+/// A sweep of all lanes, which finds them in any case, takes a minute.
+#[tokio::test]
+async fn what_could_not_be_held_is_held_soon() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    limit_messages(&world, 4_000).await?;
+    let large = Event::new("vibe_grown").of("big").payload(json!("x".repeat(8_000)));
+    let mut events = vec![large];
+    events.extend((0..5).map(|_| Event::new("vibe_updated").of("big")));
+    world.emit_all("vibespro", &events).await?;
+    let publisher = world.worker("vibespro").env("SEA_MQ_FAILPOINTS", "outbox.hold.before=1*error");
+    let publisher = publisher.launch().await?;
+    publisher.wait_for_line("could not be held yet", SOON).await?;
+    let held = async || Ok(outbox(&world, "'held'").await? == 5);
+    world.wait_until("the five behind the parked one are held", Duration::from_secs(3), held).await?;
+    assert_eq!(outbox(&world, "'parked'").await?, 1);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_full_stream_is_an_outage_and_parks_nothing() -> Outcome {
     let options = WorldOptions { max_bytes: 1_048_576, ..WorldOptions::default() };

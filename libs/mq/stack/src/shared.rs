@@ -16,7 +16,9 @@ pub async fn shared_postgres() -> Result<&'static Postgres, StackError> {
     static SHARED: OnceCell<Postgres> = OnceCell::const_new();
     SHARED
         .get_or_try_init(|| async {
-            let options = PostgresOptions { fsync: false, ..PostgresOptions::default() };
+            // Many tests with several workers each.
+            let options =
+                PostgresOptions { fsync: false, max_connections: 500, ..PostgresOptions::default() };
             Postgres::start(&Binaries::find()?, &StateDir::temporary()?, options).await
         })
         .await

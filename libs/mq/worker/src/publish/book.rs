@@ -52,6 +52,14 @@ pub(crate) struct ToSend {
     pub(crate) failures: u32,
 }
 
+/// A row whose aggregate has a parked one before it: it is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) id: Uuid,
+    pub(crate) lane: i16,
+    pub(crate) seq: i64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     lanes: HashMap<i16, Lane>,
@@ -64,6 +72,12 @@ pub(crate) struct Book {
     in_flight: usize,
     /// Aggregates of which an event was parked while a claim was under way.
     parked_since: HashSet<Key>,
+}
+
+impl From<&Claimed> for Behind {
+    fn from(row: &Claimed) -> Self {
+        Self { id: row.id, lane: row.lane, seq: row.seq }
+    }
 }
 
 fn key_of(row: &Claimed) -> Key {
@@ -170,7 +184,7 @@ impl Book {
     }
 
     /// Takes claimed rows in hand. `asked` are the cursors that the claim was made with, `from` where
-    /// it read from after stepping back, `per_lane` its bound, and `cut` whether the byte bound ended it. Returns the rows to hold behind a parked one.
+    /// it read from after stepping back, `per_lane` its bound, and `cut` whether the byte bound ended it. Returns the rows to hold.
     pub(crate) fn take(
         &mut self,
         asked: &[Cursor],
@@ -178,7 +192,7 @@ impl Book {
         rows: Vec<Claimed>,
         per_lane: usize,
         cut: bool,
-    ) -> Vec<Uuid> {
+    ) -> Vec<Behind> {
         let mut count: HashMap<i16, usize> = HashMap::new();
         let mut hold = Vec::new();
         // A lane that was lost and taken again while the claim was under way begins anew.
@@ -197,7 +211,7 @@ impl Book {
                 continue;
             }
             if row.behind_parked || self.parked_since.contains(&key_of(&row)) {
-                hold.push(row.id);
+                hold.push(Behind::from(&row));
             } else {
                 state.in_hand.insert(row.seq);
                 self.bytes += row.payload.len();
@@ -294,7 +308,7 @@ impl Book {
     }
 
     /// The event was parked: it leaves, and those queued behind it are returned to be held.
-    pub(crate) fn parked(&mut self, row: &Claimed) -> Vec<Uuid> {
+    pub(crate) fn parked(&mut self, row: &Claimed) -> Vec<Behind> {
         self.in_flight -= 1;
         self.parked_since.insert(key_of(row));
         let Some(queue) = self.queues.remove(&key_of(row)) else { return Vec::new() };
@@ -305,7 +319,14 @@ impl Book {
             }
         }
         self.bytes = self.bytes.saturating_sub(queue.rows.iter().map(|r| r.payload.len()).sum());
-        queue.rows.iter().map(|queued| queued.id).filter(|id| *id != row.id).collect()
+        queue.rows.iter().filter(|queued| queued.id != row.id).map(Behind::from).collect()
+    }
+
+    /// Rows could not be held: they are read again, and no floor passes them until then.
+    pub(crate) fn unheld(&mut self, rows: &[Behind]) {
+        for row in rows {
+            self.heard(&[(row.lane, row.seq)]);
+        }
     }
 
     /// Rows are marked published, or are no longer to be: they leave the hand.

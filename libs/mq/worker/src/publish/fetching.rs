@@ -9,6 +9,7 @@ use sea_mq_outbox::{Claim, Cursor, News, OutboxError};
 use uuid::Uuid;
 
 use super::Running;
+use super::book::Behind;
 use super::ownership::{Found, take_over};
 use crate::leases::in_one_line;
 
@@ -234,10 +235,7 @@ impl Running {
         tracing::warn!(error = in_one_line(error), "waiting for the database");
         self.looks.pause();
         // Claims and take-overs are tried again after the same pause.
-        self.fetching = Some(Box::pin(async {
-            tokio::time::sleep(PAUSE).await;
-            Fetched::Promoted(Ok(0))
-        }));
+        self.fetch_later();
     }
 
     async fn claimed(&mut self, asked: &[Cursor], budget: usize, Claim { from, rows, mut news }: Claim) {
@@ -254,13 +252,26 @@ impl Running {
     }
 
     /// Holds rows behind a parked one.
-    pub(super) async fn hold(&mut self, ids: &[Uuid]) {
-        if ids.is_empty() {
+    pub(super) async fn hold(&mut self, behind: &[Behind]) {
+        if behind.is_empty() {
             return;
         }
-        if let Err(error) = self.publisher.outbox.hold(ids).await {
-            // They stay ready, are claimed again by the next sweep, and held then.
+        let ids: Vec<Uuid> = behind.iter().map(|row| row.id).collect();
+        if let Err(error) = self.publisher.outbox.hold(&ids).await {
+            // Unless they are held already, they are read again, and held then.
             tracing::warn!(error = in_one_line(&error), "rows behind a parked one could not be held yet");
+            self.book.unheld(behind);
+            if self.fetching.is_none() {
+                self.fetch_later();
+            }
         }
+    }
+
+    /// Reads nothing for a while.
+    fn fetch_later(&mut self) {
+        self.fetching = Some(Box::pin(async {
+            tokio::time::sleep(PAUSE).await;
+            Fetched::Promoted(Ok(0))
+        }));
     }
 }

@@ -8,7 +8,7 @@ use sea_mq_outbox::{Claimed, Cursor, Position};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Book;
+use super::{Behind, Book};
 
 fn row(lane: i16, seq: i64, aggregate: Option<&str>) -> Claimed {
     Claimed {
@@ -38,7 +38,11 @@ fn owning(lane: i16) -> Book {
 
 fn take(book: &mut Book, rows: Vec<Claimed>) -> Vec<Uuid> {
     let asked = book.cursors(100);
-    book.take(&asked, &asked, rows, 100, false)
+    ids(&book.take(&asked, &asked, rows, 100, false))
+}
+
+fn ids(behind: &[Behind]) -> Vec<Uuid> {
+    behind.iter().map(|row| row.id).collect()
 }
 
 fn sendable(book: &mut Book, now: Instant) -> Vec<i64> {
@@ -72,8 +76,22 @@ fn parking_returns_the_queue_to_be_held() {
     let (mut book, now) = (owning(1), Instant::now());
     take(&mut book, vec![row(1, 1, Some("a")), row(1, 2, Some("a")), row(1, 3, Some("a"))]);
     let first = book.next_to_send(now).unwrap().row;
-    assert_eq!(book.parked(&first), [Uuid::from_u128(2), Uuid::from_u128(3)]);
+    assert_eq!(ids(&book.parked(&first)), [Uuid::from_u128(2), Uuid::from_u128(3)]);
     assert!(!book.is_busy());
+}
+
+#[test]
+fn what_could_not_be_held_is_read_again_and_no_floor_passes_it() {
+    let (mut book, now) = (owning(1), Instant::now());
+    take(&mut book, vec![row(1, 1, Some("a")), row(1, 2, Some("a")), row(1, 3, Some("a")), row(1, 4, None)]);
+    let first = book.next_to_send(now).unwrap().row;
+    book.marked(&[(1, 1)]);
+    let behind = book.parked(&first);
+    book.unheld(&behind);
+    assert_eq!(book.floors(), [(1, 1)]);
+    assert_eq!(book.cursors(100), [Cursor { lane: 1, after: 1 }]);
+    let again = |seq| Claimed { behind_parked: true, ..row(1, seq, Some("a")) };
+    assert_eq!(take(&mut book, vec![again(2), again(3), row(1, 4, None)]), ids(&behind));
 }
 
 #[test]
@@ -199,7 +217,7 @@ fn an_event_claimed_before_its_predecessor_was_parked_is_held() {
     let asked = book.cursors(100);
     book.parked(&first);
     let held = book.take(&asked, &asked, vec![row(1, 9, Some("a"))], 100, false);
-    assert_eq!(held, [Uuid::from_u128(9)]);
+    assert_eq!(ids(&held), [Uuid::from_u128(9)]);
 }
 
 #[test]
