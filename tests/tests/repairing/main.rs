@@ -77,13 +77,6 @@ fn stream(world: &World) -> String {
     world.context("vibespro").unwrap().name.event_stream()
 }
 
-async fn configure(world: &World, change: impl FnOnce(&mut async_nats::jetstream::stream::Config)) {
-    let mut found = world.jetstream().get_stream(stream(world)).await.unwrap();
-    let mut config = found.info().await.unwrap().config.clone();
-    change(&mut config);
-    world.jetstream().update_stream(config).await.unwrap();
-}
-
 async fn stored(world: &World) -> Result<u64, TestkitError> {
     Ok(world.broker().stream_info(&stream(world)).await?.messages())
 }

@@ -3,17 +3,17 @@
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull;
 use sea_mq_testkit::{Answer, TestkitError, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, inbox};
+use sea_mq_tests::{Outcome, SOON, configure_stream, inbox};
 use std::time::Duration;
 
-use super::{WINDOW, configure, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
+use super::{WINDOW, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
 
 #[tokio::test]
 async fn a_purge_of_what_was_not_consumed_is_noticed_and_repaired() -> Outcome {
     let world = World::start(WorldOptions::default()).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let _publisher = world.worker("vibespro").start().await?;
-    configure(&world, |config| config.duplicate_window = WINDOW).await;
+    configure_stream(&world, |config| config.duplicate_window = WINDOW).await?;
     let first = consumer(&world, &handler).await?;
     emitted(&world, "vibe_created", 20, 20).await?;
     world.check().await?;
@@ -87,7 +87,7 @@ async fn messages_that_were_deleted_one_by_one_are_noticed_and_put_back() -> Out
     let world = World::start(WorldOptions::default()).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let _publisher = world.worker("vibespro").start().await?;
-    configure(&world, |config| config.duplicate_window = Duration::from_secs(1)).await;
+    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(1)).await?;
     let first = consumer(&world, &handler).await?;
     emitted(&world, "vibe_created", 10, 10).await?;
     world.check().await?;
@@ -121,17 +121,17 @@ async fn what_was_recorded_may_grow_too_old_without_a_word() -> Outcome {
     let _publisher = world.worker("vibespro").start().await?;
     let first = consumer(&world, &handler).await?;
     // Before the first id: the server looks for the next time after the window that it knows by then.
-    configure(&world, |config| config.duplicate_window = Duration::from_secs(1)).await;
+    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(1)).await?;
     emitted(&world, "vibe_created", 20, 20).await?;
     world.check().await?;
     let mut kept = Duration::ZERO;
-    configure(&world, |config| {
+    configure_stream(&world, |config| {
         kept = config.max_age;
         config.max_age = Duration::from_secs(1);
     })
-    .await;
+    .await?;
     world.wait_until("all are too old", SOON, async || Ok(stored(&world).await? == 0)).await?;
-    configure(&world, |config| config.max_age = kept).await;
+    configure_stream(&world, |config| config.max_age = kept).await?;
     emitted(&world, "vibe_updated", 20, 40).await?;
     world.settle().await?;
     // Nor after a restart.

@@ -142,6 +142,12 @@ fn read_ack(reply: &Message, expected: &str) -> Result<Stored, Fault> {
         serde_json::from_slice(&reply.payload).map_err(|error| Fault::Unreadable(error.to_string()))?;
     match ack {
         Ack { error: Some(error), .. } => Err(Fault::Api(error)),
+        // So nats-server 2.10 says what later ones say by an error of this number.
+        Ack { seq: 0, duplicate: true, .. } => Err(Fault::Api(ApiError {
+            code: 409,
+            err_code: 10158,
+            description: "the server has begun to store a message of this id; it forgets an id that it did not store after the duplicate window".to_owned(),
+        })),
         Ack { seq: 0, .. } => Err(Fault::Unreadable("it carries no sequence".to_owned())),
         Ack { stream, .. } if stream != expected => Err(Fault::StoredIn(stream)),
         Ack { error: None, stream, seq, duplicate } => Ok(Stored { stream, sequence: seq, duplicate }),
@@ -234,7 +240,35 @@ fn known(name: &str) -> Option<HeaderName> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, check_subject, headers};
+    #![allow(clippy::unwrap_used)]
+
+    use async_nats::Message;
+
+    use super::{Fault, check_subject, headers, read_ack};
+
+    fn answer(payload: &'static str) -> Message {
+        Message {
+            subject: "_INBOX.1".into(),
+            reply: None,
+            payload: payload.into(),
+            headers: None,
+            status: None,
+            description: None,
+            length: payload.len(),
+        }
+    }
+
+    #[test]
+    fn only_an_answer_with_a_sequence_is_an_ack() {
+        let stored = read_ack(&answer(r#"{"stream":"S","seq":7,"duplicate":true}"#), "S").unwrap();
+        assert_eq!((stored.sequence, stored.duplicate), (7, true));
+        let begun = read_ack(&answer(r#"{"stream":"S","seq":0,"duplicate":true}"#), "S").unwrap_err();
+        assert!(matches!(&begun, Fault::Api(error) if error.err_code == 10158), "{begun:?}");
+        for strange in [r#"{"stream":"S","seq":0}"#, "{}", "[", ""] {
+            let fault = read_ack(&answer(strange), "S").unwrap_err();
+            assert!(matches!(&fault, Fault::Unreadable(_)), "{strange}: {fault:?}");
+        }
+    }
 
     fn one_header(name: &str, value: &str) -> Result<(), Fault> {
         let given = vec![(name.to_owned(), value.to_owned())];
