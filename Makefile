@@ -91,10 +91,10 @@ $(TYPESCRIPT)/node_modules/.ready: $(TYPESCRIPT)/package-lock.json
 	@cd $(TYPESCRIPT) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-test-failpoints: servers build  ## crash, error, delay, freeze at each failpoint by itself: about 8 minutes
+test-failpoints: servers build  ## crash, error, delay, freeze at each failpoint by itself: about 10 minutes
 	SEA_MQ_WALKS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- any_failpoint
 
-test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 45 minutes
+test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 40 minutes
 	SEA_MQ_PAIRS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- one_after_the_other
 
 test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN

@@ -1,7 +1,7 @@
 //! A worker dies, fails, delays or freezes at every named boundary; another carries on; the checker judges.
 //!
 //! In pairs at every one a worker dies, and the operation of another fails, each once. By themselves they are
-//! walked at every sixth, and all of them with `SEA_MQ_WALKS=all`. `SEA_MQ_PAIRS` is the seed of the pairs, or
+//! walked at every tenth, and all of them with `SEA_MQ_WALKS=all`. `SEA_MQ_PAIRS` is the seed of the pairs, or
 //! `all`. `SEA_MQ_WALK` chooses the walks that touch failpoints of that name.
 #![allow(clippy::unwrap_used)]
 
@@ -52,10 +52,10 @@ async fn all_of(walks: Vec<Walk>) {
     assert!(failed.is_empty(), "{} walks failed\n{}", failed.len(), failed.join("\n"));
 }
 
-/// All of them, or every sixth.
+/// All of them, or every tenth.
 fn chosen(walks: Vec<Walk>) -> Vec<Walk> {
     let all = std::env::var("SEA_MQ_WALKS").as_deref() == Ok("all");
-    walks.into_iter().step_by(if all { 1 } else { 6 }).collect()
+    walks.into_iter().step_by(if all { 1 } else { 10 }).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
