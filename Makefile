@@ -94,7 +94,7 @@ $(TYPESCRIPT)/node_modules/.ready: $(TYPESCRIPT)/package-lock.json
 test-failpoints: servers build  ## crash, error, delay, freeze at each failpoint by itself: about 10 minutes
 	SEA_MQ_WALKS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- any_failpoint
 
-test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 40 minutes
+test-failpoint-pairs: servers build  ## every ordered pair of failpoints: about 35 minutes
 	SEA_MQ_PAIRS=all $(RUNNER) .ci/slowest.py cargo test --workspace --test failpoints -- one_after_the_other
 
 test-pg15: servers  ## run the database tests on Postgres 15 from PG15_BIN
@@ -135,7 +135,8 @@ wheels: $(VENV)/.packaging  ## build the wheels of the Python packages into dist
 	@$(VENV)/bin/python3 packaging/wheels.py $(DIST)
 
 dist: wheels dist-programs  ## build a release: programs, wheels, contracts, docs in one archive in dist
-	@$(PYTHON) packaging/archive.py --programs target/$(PROFILE:dev=debug) --target $(HOST) $(DIST)
+	@$(PYTHON) packaging/archive.py --programs target/$(PROFILE:dev=debug) --target $(HOST) \
+	  $(if $(filter dev,$(PROFILE)),--failpoints) $(DIST)
 
 # With the profile dev they come out of the workspace's own build.
 ifeq ($(PROFILE),dev)

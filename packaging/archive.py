@@ -21,6 +21,8 @@ FILES = (
 FILES_IF_THERE = ("dev.toml",)
 FOLDERS = ("contracts", "docs", "infra")
 _LEFT_OUT = ("__pycache__", "build")
+# Said by nothing but the code of failpoints, which a build for release has not.
+_OF_FAILPOINTS = b"SEA_MQ_FAILPOINTS: cannot read"
 
 
 def contents(root: Path, programs: Path, wheels: list[Path]) -> dict[str, Path]:
@@ -43,6 +45,11 @@ def _files(folder: Path) -> Iterator[Path]:
         hidden = any(part.startswith(".") or part in _LEFT_OUT or part.endswith(".egg-info") for part in parts)
         if path.is_file() and not hidden:
             yield path
+
+
+def with_failpoints(programs: Path) -> list[str]:
+    """The programs that can be made to die on purpose."""
+    return [name for name in PROGRAMS if _OF_FAILPOINTS in (programs / name).read_bytes()]
 
 
 def pack(archive: Path, files: dict[str, Path]) -> None:
@@ -68,12 +75,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--programs", type=Path, required=True, help="the folder with the built programs")
     parser.add_argument("--target", required=True, help="what they were built for, such as x86_64-unknown-linux-gnu")
+    parser.add_argument("--failpoints", action="store_true", help="take also programs that can be made to die on purpose")
     parser.add_argument("folder", type=Path, help="has the wheels, gets the archive")
     given = parser.parse_args()
     version = repository.version()
     archive = given.folder / f"sea-mq-{version}-{given.target}.tar.gz"
     wheels = [*given.folder.glob(f"*-{version}-*.whl")]
-    pack(archive, contents(repository.ROOT, given.programs, wheels))
+    files = contents(repository.ROOT, given.programs, wheels)
+    if not given.failpoints and (found := with_failpoints(given.programs)):
+        raise SystemExit(f"built with failpoints: {', '.join(found)}; a release is built without debug assertions")
+    pack(archive, files)
     write_sums(given.folder, [archive, *wheels])
     print(archive)
 

@@ -154,6 +154,18 @@ class TestArchive(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "nowhere/sea-mq-worker.*make dist"):
             archive.contents(repository.ROOT, Path("nowhere"), [])
 
+    def test_a_program_with_failpoints_is_refused(self) -> None:
+        folder = temporary(self)
+        for name in archive.PROGRAMS:
+            (folder / name).write_bytes(b"")
+        self.assertEqual(archive.with_failpoints(folder), [])
+        shutil.copyfile(INSTALLED / "bin/sea-mq-worker", folder / "sea-mq-worker")
+        self.assertEqual(archive.with_failpoints(folder), ["sea-mq-worker"])
+        pack = [sys.executable, archive.__file__, "--programs", folder, "--target", "none", DIST]
+        status, said = run(*pack, cwd=folder)
+        self.assertEqual((status, names(DIST, "*-none.tar.gz")), (1, set()))
+        self.assertIn("failpoints: sea-mq-worker", said)
+
     def test_the_same_files_make_the_same_bytes(self) -> None:
         made = []
         for mode, seconds in ((0o600, 1), (0o777, 2)):

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use async_nats::jetstream::stream::Config;
 use sea_mq_stack::{Launch, Process, workspace_binary};
 use sea_mq_testkit::{TestkitError, World};
 use time::OffsetDateTime;
@@ -14,20 +13,6 @@ pub type Outcome = Result<(), TestkitError>;
 
 /// Longer than anything that is not stuck.
 pub const SOON: Duration = Duration::from_secs(30);
-
-/// Changes the configuration of the event stream of `vibespro`, as an operator may.
-///
-/// # Errors
-/// The stream is not there, or the server refuses.
-pub async fn configure_stream(world: &World, change: impl FnOnce(&mut Config)) -> Outcome {
-    let name = world.context("vibespro")?.name.event_stream();
-    let failed =
-        |error: &dyn std::fmt::Display| TestkitError::Unexpected(format!("configuring {name}: {error}"));
-    let stream = world.jetstream().get_stream(&name).await.map_err(|error| failed(&error))?;
-    let mut config = stream.cached_info().config.clone();
-    change(&mut config);
-    world.jetstream().update_stream(config).await.map(drop).map_err(|error| failed(&error))
-}
 
 /// From commit to effect of the events of one name that have an effect, shortest first.
 ///

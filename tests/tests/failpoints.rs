@@ -14,7 +14,7 @@ use sea_mq_testkit::failpoints::{
     Action, FAILPOINTS, Side, Walk, all_pairs, alone, failing_then_frozen, names_in_source, some_pairs,
 };
 use sea_mq_testkit::{Answer, Event, TestHandler, TestkitError, WorkerProcess, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, configure_stream, inbox, outbox, retry_parked};
+use sea_mq_tests::{Outcome, SOON, inbox, outbox, retry_parked};
 use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ impl Parked {
     async fn make() -> Result<Self, TestkitError> {
         let turn = AT_A_TIME.acquire().await.unwrap();
         let world = World::start(WorldOptions::default()).await?;
-        configure_stream(&world, |config| config.max_message_size = 4_000).await?;
+        world.configure_stream("vibespro", |config| config.max_message_size = 4_000).await?;
         let handler = world.handler("sea", |_| Answer::Handle).await?;
         let publisher = world.worker("vibespro").start().await?;
         let consumer = world.worker("sea").handler(&handler).start().await?;
@@ -110,7 +110,7 @@ impl Parked {
                 Ok(outbox(&world, "'parked'").await? == 1 && outbox(&world, "'held'").await? == 3)
             })
             .await?;
-        configure_stream(&world, |config| config.max_message_size = -1).await?;
+        world.configure_stream("vibespro", |config| config.max_message_size = -1).await?;
         Ok(Self { _turn: turn, world, event, _handler: handler, _workers: [publisher, consumer] })
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use sea_mq_testkit::{Answer, Event, ServerChoice, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, configure_stream, outbox, retry_parked};
+use sea_mq_tests::{Outcome, SOON, outbox, retry_parked};
 use serde_json::json;
 use sqlx::Connection;
 use time::OffsetDateTime;
@@ -112,7 +112,7 @@ async fn a_scheduled_event_waits_holds_back_nothing_and_joins_when_due() -> Outc
 #[tokio::test]
 async fn what_the_broker_refuses_for_good_holds_back_its_own_aggregate_until_it_is_retried() -> Outcome {
     let world = World::start(WorldOptions::default()).await?;
-    configure_stream(&world, |config| config.max_message_size = 4_000).await?;
+    world.configure_stream("vibespro", |config| config.max_message_size = 4_000).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let publisher = world.worker("vibespro").start().await?;
     let _consumer = world.worker("sea").handler(&handler).start().await?;
@@ -134,7 +134,7 @@ async fn what_the_broker_refuses_for_good_holds_back_its_own_aggregate_until_it_
             Ok(publisher.metric("outbox_parked_count").await == Some(1.0))
         })
         .await?;
-    configure_stream(&world, |config| config.max_message_size = -1).await?;
+    world.configure_stream("vibespro", |config| config.max_message_size = -1).await?;
     let retry = retry_parked(&world, parked, &[]).await?;
     retry.wait_for_line("and 5 held behind it", SOON).await?;
     assert!(retry.wait_within(SOON).await?.success());
@@ -147,7 +147,7 @@ async fn what_the_broker_refuses_for_good_holds_back_its_own_aggregate_until_it_
 #[tokio::test]
 async fn what_could_not_be_held_is_held_soon() -> Outcome {
     let world = World::start(WorldOptions::default()).await?;
-    configure_stream(&world, |config| config.max_message_size = 4_000).await?;
+    world.configure_stream("vibespro", |config| config.max_message_size = 4_000).await?;
     let large = Event::new("vibe_grown").of("big").payload(json!("x".repeat(8_000)));
     let mut events = vec![large];
     events.extend((0..5).map(|_| Event::new("vibe_updated").of("big")));
@@ -169,7 +169,7 @@ async fn a_full_stream_is_an_outage_and_parks_nothing() -> Outcome {
     let publisher = world.worker("vibespro").start().await?;
     let _consumer = world.worker("sea").handler(&handler).start().await?;
     // nats-server 2.10 keeps the ids of what it had no room for as long as those of what it stored.
-    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(2)).await?;
+    world.configure_stream("vibespro", |config| config.duplicate_window = Duration::from_secs(2)).await?;
     let body = json!("x".repeat(8_000));
     for n in 0..40 {
         let events: Vec<Event> = (0..5)
@@ -185,7 +185,7 @@ async fn a_full_stream_is_an_outage_and_parks_nothing() -> Outcome {
         .await?;
     assert_eq!(outbox(&world, "'parked', 'held'").await?, 0);
     assert!(!publisher.metrics().await.is_empty());
-    configure_stream(&world, |config| config.max_bytes = 50_000_000).await?;
+    world.configure_stream("vibespro", |config| config.max_bytes = 50_000_000).await?;
     let totals = world.check().await?;
     assert_eq!(totals.processed, 200);
     Ok(())

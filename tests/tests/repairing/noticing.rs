@@ -3,7 +3,7 @@
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull;
 use sea_mq_testkit::{Answer, TestkitError, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, configure_stream, inbox};
+use sea_mq_tests::{Outcome, SOON, inbox};
 use std::time::Duration;
 
 use super::{WINDOW, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
@@ -13,7 +13,7 @@ async fn a_purge_of_what_was_not_consumed_is_noticed_and_repaired() -> Outcome {
     let world = World::start(WorldOptions::default()).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let _publisher = world.worker("vibespro").start().await?;
-    configure_stream(&world, |config| config.duplicate_window = WINDOW).await?;
+    world.configure_stream("vibespro", |config| config.duplicate_window = WINDOW).await?;
     let first = consumer(&world, &handler).await?;
     emitted(&world, "vibe_created", 20, 20).await?;
     world.check().await?;
@@ -87,7 +87,7 @@ async fn messages_that_were_deleted_one_by_one_are_noticed_and_put_back() -> Out
     let world = World::start(WorldOptions::default()).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let _publisher = world.worker("vibespro").start().await?;
-    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(1)).await?;
+    world.configure_stream("vibespro", |config| config.duplicate_window = Duration::from_secs(1)).await?;
     let first = consumer(&world, &handler).await?;
     emitted(&world, "vibe_created", 10, 10).await?;
     world.check().await?;
@@ -121,17 +121,18 @@ async fn what_was_recorded_may_grow_too_old_without_a_word() -> Outcome {
     let _publisher = world.worker("vibespro").start().await?;
     let first = consumer(&world, &handler).await?;
     // Before the first id: the server looks for the next time after the window that it knows by then.
-    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(1)).await?;
+    world.configure_stream("vibespro", |config| config.duplicate_window = Duration::from_secs(1)).await?;
     emitted(&world, "vibe_created", 20, 20).await?;
     world.check().await?;
     let mut kept = Duration::ZERO;
-    configure_stream(&world, |config| {
-        kept = config.max_age;
-        config.max_age = Duration::from_secs(1);
-    })
-    .await?;
+    world
+        .configure_stream("vibespro", |config| {
+            kept = config.max_age;
+            config.max_age = Duration::from_secs(1);
+        })
+        .await?;
     world.wait_until("all are too old", SOON, async || Ok(stored(&world).await? == 0)).await?;
-    configure_stream(&world, |config| config.max_age = kept).await?;
+    world.configure_stream("vibespro", |config| config.max_age = kept).await?;
     emitted(&world, "vibe_updated", 20, 40).await?;
     world.settle().await?;
     // Nor after a restart.

@@ -2,7 +2,7 @@
 
 use sea_mq_stack::free_port;
 use sea_mq_testkit::{Answer, ServerChoice, TestkitError, World, WorldOptions};
-use sea_mq_tests::{Outcome, SOON, configure_stream, outbox};
+use sea_mq_tests::{Outcome, SOON, outbox};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ async fn an_election_does_not_stop_a_repair_and_a_recreation_does() -> Outcome {
         world.jetstream().delete_stream(stream(world)).await.unwrap();
         world.apply_topology().await?;
         // What an election leaves remembered and not stored is put back after this time.
-        configure_stream(world, |config| config.duplicate_window = WINDOW).await
+        world.configure_stream("vibespro", |config| config.duplicate_window = WINDOW).await
     };
     make_anew(&mut world).await?;
     let name = stream(&world);
@@ -181,7 +181,7 @@ async fn a_duplicate_of_what_was_purged_does_not_count_for_the_publisher_either(
     let heir = world.worker("vibespro").start().await?;
     heir.wait_for_line("that it does not hold any more", SOON).await?;
     assert_eq!(outbox(&world, "'published'").await?, 0);
-    configure_stream(&world, |config| config.duplicate_window = Duration::from_secs(1)).await?;
+    world.configure_stream("vibespro", |config| config.duplicate_window = Duration::from_secs(1)).await?;
     let _consumer = consumer(&world, &handler).await?;
     let totals = world.check().await?;
     assert_eq!((totals.published, totals.processed, totals.effects), (1, 1, 1));

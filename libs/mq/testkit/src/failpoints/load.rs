@@ -61,13 +61,7 @@ pub(super) async fn emit_troubled(world: &World, round: usize) -> Result<(), Tes
 
 /// Lets the event stream refuse large messages for good.
 pub(super) async fn limit_messages(world: &World) -> Result<(), TestkitError> {
-    let name = world.context("vibespro")?.name.event_stream();
-    let doing = || format!("limiting the messages of {name}");
-    let stream = world.jetstream().get_stream(&name).await.map_err(TestkitError::broker(doing()))?;
-    let mut config = stream.cached_info().config.clone();
-    config.max_message_size = MAX_MESSAGE;
-    world.jetstream().update_stream(config).await.map_err(TestkitError::broker(doing()))?;
-    Ok(())
+    world.configure_stream("vibespro", |config| config.max_message_size = MAX_MESSAGE).await
 }
 
 /// A handler for this load, that joins the inbox.

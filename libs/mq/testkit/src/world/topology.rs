@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use async_nats::jetstream::stream::Config;
 use sea_mq_event::ContextName;
 use sea_mq_stream::{ContextTopology, SubscriptionTopology, Topology, apply};
 use uuid::Uuid;
@@ -59,6 +60,24 @@ impl World {
         for topology in &topologies {
             apply(&self.broker, topology).await?;
         }
+        Ok(())
+    }
+
+    /// Changes the configuration of the event stream of `context`, as an operator may.
+    ///
+    /// # Errors
+    /// [`TestkitError::Broker`]: the stream is not there, or the server refuses.
+    pub async fn configure_stream(
+        &self,
+        context: &str,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<(), TestkitError> {
+        let name = self.context(context)?.name.event_stream();
+        let doing = || format!("configuring {name}");
+        let stream = self.jetstream().get_stream(&name).await.map_err(TestkitError::broker(doing()))?;
+        let mut config = stream.cached_info().config.clone();
+        change(&mut config);
+        self.jetstream().update_stream(config).await.map_err(TestkitError::broker(doing()))?;
         Ok(())
     }
 
