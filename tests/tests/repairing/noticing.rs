@@ -2,8 +2,9 @@
 
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull;
-use sea_mq_testkit::{Answer, TestkitError, World, WorldOptions};
+use sea_mq_testkit::{Answer, ServerChoice, TestkitError, World, WorldOptions, check};
 use sea_mq_tests::{Outcome, SOON, inbox};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{WINDOW, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
@@ -196,4 +197,71 @@ async fn a_narrow_subscription_is_told_of_what_it_may_have_lost_and_of_nothing_e
     let line = tells(&world, &second, 1.0).await?;
     assert!(line.contains("messages for this consumer may be gone") && line.contains("42-46"), "{line}");
     Ok(())
+}
+
+/// A backup of the stream is put back, its consumers go on where they were: the sequences behind it are
+/// given to other events, and the durable takes them for delivered.
+#[tokio::test]
+async fn a_stream_that_went_back_and_on_from_there_is_noticed_and_what_it_holds_is_handled() -> Outcome {
+    let options = WorldOptions { servers: ServerChoice::Own(1), ..WorldOptions::default() };
+    let mut world = World::start(options).await?;
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let (publisher, first) = (world.worker("vibespro").start().await?, consumer(&world, &handler).await?);
+    emitted(&world, "vibe_created", 20, 20).await?;
+    world.check().await?;
+    let messages = folder_of_messages(world.state().path(), &stream(&world)).unwrap();
+    let backup = world.state().path().join("backup");
+    world.nats()?.stop().await?;
+    copy(&messages, &backup);
+    world.nats()?.restart().await?;
+    emitted(&world, "vibe_updated", 30, 50).await?;
+    world.settle().await?;
+    stop(publisher).await?;
+    stop(first).await?;
+
+    world.nats()?.stop().await?;
+    std::fs::remove_dir_all(&messages).unwrap();
+    copy(&backup, &messages);
+    world.nats()?.restart().await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    emitted(&world, "vibe_scored", 40, 90).await?;
+    world.wait_until("this test is connected", SOON, async || Ok(world.broker().is_connected())).await?;
+    assert_eq!(stored(&world).await?, 60, "20 of the backup, 40 new ones");
+    let second = consumer(&world, &handler).await?;
+    let line = second.wait_for_line("the stream holds other messages than were recorded", SOON).await?;
+    assert!(line.contains("recorded=50") && line.contains("from=21"), "{line}");
+    world
+        .wait_until("all are processed", SOON, async || Ok(inbox(&world, "'processed'").await? == 90))
+        .await?;
+    assert_eq!(second.metric("stream_rewound_total").await, Some(1.0));
+
+    let replayed = replay(&world, &[]).await.ids("republished");
+    assert_eq!((replayed.len(), stored(&world).await?), (30, 90), "what the stream lost");
+    world.settle().await?;
+    let mut history = world.history().await?;
+    // Their first places are others' now.
+    history.replayed = history.committed.iter().map(|event| event.id).collect();
+    let totals = check(&history).clean()?;
+    assert_eq!((totals.processed, totals.effects), (90, 90));
+    stop(second).await?;
+    let third = consumer(&world, &handler).await?;
+    emitted(&world, "vibe_viewed", 5, 95).await?;
+    world.settle().await?;
+    assert_eq!(third.metric("stream_rewound_total").await, None, "once");
+    Ok(())
+}
+
+fn folder_of_messages(below: &Path, stream: &str) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(below).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    folders.filter(|path| path.is_dir()).find_map(|path| match path.ends_with(stream) {
+        true => Some(path.join("msgs")),
+        false => folder_of_messages(&path, stream),
+    })
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }

@@ -1,4 +1,5 @@
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{Inbox, InboxError};
 
@@ -33,5 +34,23 @@ impl Inbox {
             .into_iter()
             .map(|(created_at, recorded_seq)| Incarnation { created_at, recorded_seq })
             .collect())
+    }
+
+    /// Those of these messages that were never recorded for this consumer, in any order.
+    ///
+    /// # Errors
+    /// [`InboxError::Database`].
+    pub async fn unknown(&self, messages: &[Uuid]) -> Result<Vec<Uuid>, InboxError> {
+        self.ask("look for messages", async |connection| {
+            sqlx::query_scalar(
+                "SELECT u.id FROM unnest($2::uuid[]) u (id)
+                 WHERE NOT EXISTS (SELECT FROM inbox_messages m WHERE m.message_id = u.id AND m.consumer = $1)",
+            )
+            .bind(&self.consumer)
+            .bind(messages)
+            .fetch_all(connection)
+            .await
+        })
+        .await
     }
 }

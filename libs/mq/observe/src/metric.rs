@@ -83,6 +83,8 @@ declare! {
     Counter consumer_redelivery_count(consumer) in Count;
     /// Times that a consumed stream turned out to be a new one of the same name.
     Counter stream_recreated_total(consumer) in Count;
+    /// Times that a consumed stream held other messages than were recorded from it.
+    Counter stream_rewound_total(consumer) in Count;
     /// Times that messages of a consumed stream were gone before they were recorded, or may have been.
     Counter stream_dropped_total(consumer) in Count;
 

@@ -168,6 +168,7 @@ fn touch_all() {
         metric::publish_failures_total("timeout"),
         metric::consumer_redelivery_count("c"),
         metric::stream_recreated_total("c"),
+        metric::stream_rewound_total("c"),
         metric::stream_dropped_total("c"),
         metric::inbox_recorded_total("c"),
         metric::inbox_duplicates_total("c"),

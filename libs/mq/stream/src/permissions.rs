@@ -28,6 +28,7 @@ pub fn worker_permissions(context: &ContextTopology, domain: Option<&str>) -> Pe
         format!("{}>", context.dlq_prefix),
         format!("sea-mq.{name}.>"),
         format!("{api}.STREAM.INFO.{}", context.publish_stream),
+        format!("{api}.STREAM.MSG.GET.{}", context.publish_stream),
         format!("{api}.STREAM.INFO.{}", context.dlq_stream),
     ];
     for subscription in &context.subscriptions {

@@ -7,6 +7,7 @@
 mod arrival;
 mod continuity;
 mod dropped;
+mod looking_back;
 mod recorder;
 mod spans;
 mod unreadable;
@@ -184,6 +185,8 @@ impl Ingest {
         let incarnation = micros(facts.created);
         let known = self.inbox.incarnations(stream).await?;
         let (past, recorded) = Past::of(&known, incarnation);
+        // What was recorded above the stream's end is not there any more: other messages will be.
+        let recorded = recorded.min(facts.last_seq());
         if past == Past::Recreated && self.tells_of(incarnation) {
             self.tell_recreated(incarnation);
         }
@@ -205,6 +208,7 @@ impl Ingest {
             looked_through: None,
         };
         session.settle_beginning(past, &facts).await?;
+        session.look_back(&facts).await?;
         Ok(session)
     }
 }

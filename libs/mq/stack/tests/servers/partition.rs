@@ -36,7 +36,7 @@ async fn routed(cluster: &NatsCluster, node: usize, others: &[usize]) {
     within(&format!("routes of {node} to {expected:?}"), waiting).await;
 }
 
-async fn stream_leader(cluster: &NatsCluster) -> usize {
+pub async fn stream_leader(cluster: &NatsCluster) -> usize {
     let waiting = async {
         loop {
             if let Some(leader) = cluster.stream_leader("KEPT").await {

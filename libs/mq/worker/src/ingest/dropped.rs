@@ -167,7 +167,7 @@ impl Ingest {
     }
 
     /// The context whose events these are.
-    fn source(&self) -> &str {
+    pub(super) fn source(&self) -> &str {
         self.subscription.subject.split('.').next().unwrap_or_default()
     }
 

@@ -69,7 +69,7 @@ impl Session<'_> {
     }
 
     /// Records everything up to `last` in its order, and says what that was.
-    async fn read_singly(&mut self, last: u64) -> Result<HashSet<u64>, SessionError> {
+    pub(super) async fn read_singly(&mut self, last: u64) -> Result<HashSet<u64>, SessionError> {
         let (mut read, mut next) = (HashSet::new(), self.continuity.recorded() + 1);
         while next <= last {
             let s = &self.ingest.subscription;

@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SentTo {
     incarnation: OffsetDateTime,
-    /// The highest sequence acknowledged until then: the event's own must be higher.
+    /// The highest sequence that was stored by then, as far as is known: the event's own must be higher.
     pub(super) after: u64,
 }
 
@@ -48,7 +48,8 @@ pub(super) enum Ack {
     Counts,
     /// The stream is not the one any more that the event was sent to: it is sent again.
     OfAnotherStream,
-    /// Its sequence does not rise, so the stream cannot be the same any more: look at it.
+    /// Its sequence was given to another event before: the stream is not the same any more, or has lost what
+    /// it had stored. Look at it.
     OutOfSequence,
 }
 
@@ -73,7 +74,7 @@ pub(super) struct Acks {
     last: Option<OffsetDateTime>,
     /// It may have been replaced since.
     in_doubt: bool,
-    /// The highest sequence that it has acknowledged.
+    /// The highest sequence that it has acknowledged, or said to have stored.
     highest: u64,
     to_mark: Vec<ToMark>,
 }
@@ -90,17 +91,16 @@ impl Acks {
         (self.in_doubt, self.highest) = (true, 0);
     }
 
-    /// The stream that exists was created then.
-    pub(super) fn seen(&mut self, created: OffsetDateTime) -> Seen {
+    /// The stream that exists was created then, and had stored up to `last_seq` when it was looked at.
+    pub(super) fn seen(&mut self, created: OffsetDateTime, last_seq: u64) -> Seen {
         self.in_doubt = false;
-        match self.last.replace(created) {
-            None => Seen::First,
-            Some(before) if before == created => Seen::Same,
-            Some(_) => {
-                self.highest = 0;
-                Seen::Recreated { void: self.to_mark.drain(..).map(place).collect() }
-            }
+        let before = self.last.replace(created);
+        if before.is_some_and(|before| before != created) {
+            self.highest = last_seq;
+            return Seen::Recreated { void: self.to_mark.drain(..).map(place).collect() };
         }
+        self.highest = self.highest.max(last_seq);
+        if before.is_none() { Seen::First } else { Seen::Same }
     }
 
     /// Takes an ack in. What counts waits for its mark.
@@ -173,7 +173,7 @@ mod tests {
     fn of_a() -> Acks {
         let mut acks = Acks::default();
         assert!(acks.sending_to().is_none(), "nothing is sent before the stream is known");
-        assert_eq!(acks.seen(A), Seen::First);
+        assert_eq!(acks.seen(A, 0), Seen::First);
         acks
     }
 
@@ -182,7 +182,7 @@ mod tests {
         let mut acks = of_a();
         let to = acks.sending_to().unwrap();
         assert_eq!(acks.acked(to, &stored(1, false), row(1)), Ack::Counts);
-        assert_eq!(acks.seen(A), Seen::Same);
+        assert_eq!(acks.seen(A, 0), Seen::Same);
         let group = acks.next_group(10).unwrap();
         assert_eq!((group.incarnation, group.rows.len(), acks.is_empty()), (A, 1, true));
     }
@@ -194,7 +194,7 @@ mod tests {
         acks.acked(first, &stored(1, false), row(1));
         acks.forget();
         assert!(acks.sending_to().is_none() && acks.next_group(10).is_none(), "in doubt");
-        assert_eq!(acks.seen(b()), Seen::Recreated { void: vec![(3, 1)] });
+        assert_eq!(acks.seen(b(), 0), Seen::Recreated { void: vec![(3, 1)] });
         assert_eq!(acks.acked(second, &stored(2, false), row(2)), Ack::OfAnotherStream);
         assert!(acks.is_empty());
         let to = acks.sending_to().unwrap();
@@ -209,7 +209,7 @@ mod tests {
         acks.acked(first, &stored(7, false), row(1));
         acks.forget();
         assert_eq!(acks.acked(second, &stored(8, false), row(2)), Ack::Counts);
-        assert_eq!(acks.seen(A), Seen::Same);
+        assert_eq!(acks.seen(A, 0), Seen::Same);
         assert_eq!(acks.next_group(10).unwrap().rows.len(), 2);
     }
 
@@ -226,6 +226,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_that_the_stream_had_given_before_does_not_count() {
+        let mut acks = of_a();
+        acks.acked(acks.sending_to().unwrap(), &stored(5, false), row(1));
+        let early = acks.sending_to().unwrap();
+        acks.forget();
+        assert_eq!(acks.seen(A, 7), Seen::Same);
+        let late = acks.sending_to().unwrap();
+        assert_eq!(acks.acked(early, &stored(7, false), row(2)), Ack::Counts, "sent before the look");
+        assert_eq!(acks.acked(late, &stored(7, false), row(3)), Ack::OutOfSequence);
+        assert_eq!(acks.acked(late, &stored(7, true), row(3)), Ack::Counts, "it was looked for there");
+        assert_eq!(acks.acked(late, &stored(8, false), row(4)), Ack::Counts);
+        acks.forget();
+        assert_eq!(acks.seen(A, 3), Seen::Same, "it went back");
+        assert_eq!(acks.acked(acks.sending_to().unwrap(), &stored(4, false), row(5)), Ack::Counts);
+    }
+
+    #[test]
     fn a_mark_that_failed_is_tried_again_for_the_same_incarnation_only() {
         let mut acks = of_a();
         let to = acks.sending_to().unwrap();
@@ -233,7 +250,7 @@ mod tests {
         let group = acks.next_group(10).unwrap();
         assert_eq!(acks.again(group), []);
         let group = acks.next_group(10).unwrap();
-        acks.seen(b());
+        acks.seen(b(), 0);
         assert_eq!(acks.again(group), [(3, 1)]);
         assert!(acks.next_group(10).is_none());
     }

@@ -184,7 +184,8 @@ impl Book {
     }
 
     /// Takes claimed rows in hand. `asked` are the cursors that the claim was made with, `from` where
-    /// it read from after stepping back, `per_lane` its bound, and `cut` whether the byte bound ended it. Returns the rows to hold.
+    /// it read from after stepping back, `per_lane` its bound, and `cut` whether the byte bound ended it.
+    /// Returns the rows to hold.
     pub(crate) fn take(
         &mut self,
         asked: &[Cursor],

@@ -6,8 +6,9 @@ use sea_mq_contracts::Violation;
 use sea_mq_failpoint::{failpoint, wall_clock};
 use sea_mq_observe::metric;
 use sea_mq_outbox::{Claimed, Published};
-use sea_mq_stream::{Broker, OutageKind, PublishError, Stored};
+use sea_mq_stream::{Broker, OutageKind, PublishError, Stored, StreamError};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::Running;
 use super::acks::{Ack, SentTo, ToMark};
@@ -27,7 +28,7 @@ enum Unstored {
     Broker(PublishError),
     /// It was not sent.
     Contract(Violation),
-    /// The stream had it once, does not hold it any more, and has not forgotten its id yet.
+    /// The stream knows its id and does not hold it, at least not where it says.
     Remembered {
         sequence: u64,
     },
@@ -52,10 +53,11 @@ impl Running {
                 continue;
             });
             let broker = self.publisher.broker.clone();
+            let id = to_send.row.id;
             let ack = broker.publish(&self.publisher.settings.stream, outgoing(&to_send.row));
             self.sending.push(Box::pin(async move {
                 let result = match ack.await {
-                    Ok(stored) if stored.duplicate => held(&broker, stored).await,
+                    Ok(stored) if stored.duplicate => held(&broker, stored, id).await,
                     Ok(stored) => Ok(stored),
                     Err(error) => Err(Unstored::Broker(error)),
                 };
@@ -78,7 +80,7 @@ impl Running {
             Err(Unstored::Remembered { sequence }) => {
                 metric::publish_failures_total("remembered").increment(1);
                 tracing::warn!(message_id = %to_send.row.id, stream = self.publisher.settings.stream, sequence,
-                    "the stream answers \"duplicate\" for an event that it does not hold any more: it was purged; the event is sent again until its id is forgotten");
+                    "the stream answers \"duplicate\" for an event that it does not hold there: it was purged, or could not be stored; the event is sent again until its id is forgotten");
                 self.book.failed(&to_send.row, Instant::now());
             }
             Err(Unstored::Contract(violation)) => {
@@ -110,7 +112,7 @@ impl Running {
                     stream = self.publisher.settings.stream,
                     sequence = stored.sequence,
                     after = to.after,
-                    "the event stream counts anew: looking whether it was recreated"
+                    "the event stream gave a sequence out twice: looking whether it was recreated; the event is sent again"
                 );
                 self.forget_stream();
                 self.book.failed(row, Instant::now());
@@ -166,15 +168,16 @@ fn attempts(sent: &ToSend) -> i32 {
     i32::try_from(sent.failures).unwrap_or(i32::MAX).saturating_add(1)
 }
 
-/// A "duplicate" counts only while the stream still holds what it names: one that was purged answers so
-/// until its duplicate window has passed.
-async fn held(broker: &Broker, stored: Stored) -> Result<Stored, Unstored> {
-    match broker.stream_info(&stored.stream).await {
-        Ok(facts) if facts.first_seq() <= stored.sequence => Ok(stored),
-        Ok(_purged) => Err(Unstored::Remembered { sequence: stored.sequence }),
-        Err(error) => Err(Unstored::Broker(PublishError::Outage {
-            kind: OutageKind::Unavailable,
-            detail: in_one_line(&error),
-        })),
+/// A "duplicate" counts only while the stream holds the event where it says: one that was purged answers so
+/// until its duplicate window has passed, and so may one that has failed to store the event.
+async fn held(broker: &Broker, stored: Stored, id: Uuid) -> Result<Stored, Unstored> {
+    match broker.holds(&stored.stream, stored.sequence, &id.to_string()).await {
+        Ok(true) => Ok(stored),
+        Ok(false) => Err(Unstored::Remembered { sequence: stored.sequence }),
+        Err(error) => {
+            let is_denied = matches!(error, StreamError::Denied { .. });
+            let kind = if is_denied { OutageKind::PermissionDenied } else { OutageKind::Unavailable };
+            Err(Unstored::Broker(PublishError::Outage { kind, detail: in_one_line(&error) }))
+        }
     }
 }

@@ -38,7 +38,7 @@ impl Running {
     }
 
     pub(super) fn stream_seen(&mut self, seen: Result<StreamFacts, StreamError>) {
-        match seen.map(|facts| (facts.created, self.acks.seen(facts.created))) {
+        match seen.map(|facts| (facts.created, self.acks.seen(facts.created, facts.last_seq()))) {
             Ok((_, Seen::First | Seen::Same)) => {}
             Ok((created, Seen::Recreated { void })) => {
                 let (stream, prefix) = (&self.publisher.settings.stream, &self.publisher.settings.prefix);
