@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::future::try_join_all;
 use sea_mq_event::header;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -184,6 +185,25 @@ impl Broker {
     pub async fn holds(&self, stream: &str, sequence: u64, message_id: &str) -> Result<bool, StreamError> {
         let found = self.stored(stream, sequence, &json!({ "seq": sequence })).await?;
         Ok(found.is_some_and(|message| message.message_id.as_deref() == Some(message_id)))
+    }
+
+    /// The messages that `stream` holds between two sequences, both included. All are asked for at once.
+    ///
+    /// It takes the right to ask for any message of the stream.
+    ///
+    /// # Errors
+    /// [`StreamError::StreamMissing`], [`StreamError::Denied`], or that JetStream did not answer.
+    pub async fn read_at_once(
+        &self,
+        stream: &str,
+        from_seq: u64,
+        to_seq: u64,
+    ) -> Result<Vec<RangeMessage>, StreamError> {
+        let questions = (from_seq..=to_seq).map(async |seq| {
+            let question = json!({ "seq": seq });
+            self.stored(stream, seq, &question).await
+        });
+        Ok(try_join_all(questions).await?.into_iter().flatten().collect())
     }
 
     /// The first message at or behind a sequence that matches.

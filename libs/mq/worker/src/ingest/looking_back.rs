@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sea_mq_failpoint::wall_clock;
 use sea_mq_observe::metric;
-use sea_mq_stream::{Range, StreamError, StreamFacts};
+use sea_mq_stream::{StreamError, StreamFacts};
 use time::OffsetDateTime;
 
 use super::arrival::{Incoming, arrival};
@@ -46,30 +46,20 @@ impl Session<'_> {
 
     /// The lowest sequence of a part of the stream whose message the inbox does not know.
     async fn lowest_unknown(&self, from: u64, to: u64) -> Result<Option<u64>, SessionError> {
-        let s = &self.ingest.subscription;
-        let (mut lowest, mut next) = (None, from);
-        while next <= to && lowest.is_none() {
-            let limit = usize::try_from(COMPARED).unwrap_or(usize::MAX);
-            let range = match self.ingest.broker.read_singly(&s.stream, &s.subject, next, to, limit).await {
-                Ok(range) => range,
-                // Nothing is left there, or it may not be read: the durable delivers what is newer.
-                Err(error @ (StreamError::RangeDisturbed { .. } | StreamError::Denied { .. })) => {
-                    tracing::debug!(why = in_one_line(&error), "the stream's end could not be compared");
-                    return Ok(None);
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let last = range.messages.last().map_or(to, |message| message.stream_seq);
-            next = if range.complete { to } else { last } + 1;
-            lowest = self.first_unknown(range).await?;
-        }
-        Ok(lowest)
-    }
-
-    async fn first_unknown(&self, range: Range) -> Result<Option<u64>, SessionError> {
-        let horizon = OffsetDateTime::from(wall_clock()) - REMEMBERED;
-        let recent = range.messages.into_iter().filter(|message| message.published_at > horizon);
         let (stream, contracts) = (&self.ingest.subscription.stream, &self.ingest.contracts);
+        let messages = match self.ingest.broker.read_at_once(stream, from, to).await {
+            // The permission is newer than the subscription.
+            Err(error @ StreamError::Denied { .. }) => {
+                tracing::warn!(
+                    why = in_one_line(&error),
+                    "the stream's end cannot be compared with the inbox"
+                );
+                return Ok(None);
+            }
+            messages => messages?,
+        };
+        let horizon = OffsetDateTime::from(wall_clock()) - REMEMBERED;
+        let recent = messages.into_iter().filter(|message| message.published_at > horizon);
         let rows: Vec<_> =
             recent.map(|m| arrival(Incoming::from(m), stream, self.incarnation, contracts)).collect();
         let ids: Vec<_> = rows.iter().map(|row| row.message_id).collect();
