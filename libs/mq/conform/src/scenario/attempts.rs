@@ -14,6 +14,8 @@ use crate::verdict::{After, Came, Status, Verdict, told};
 
 /// For a handler to learn that its caller is gone.
 const HANG_UP_REACHES_IT: Duration = Duration::from_millis(300);
+/// What asks for the row after its release may pass one that has waited, and is still asleep.
+const ROW_REACHES_IT: Duration = Duration::from_millis(100);
 
 pub(crate) async fn repeated(probe: &Probe) -> Outcome {
     let message = probe.message().await?;
@@ -106,6 +108,7 @@ async fn before_the_answer(probe: &Probe) -> Result<(Vec<String>, bool), Conform
     // It learns so while it waits: one that is cancelled then must not keep the row.
     tokio::time::sleep(HANG_UP_REACHES_IT).await;
     held.release().await?;
+    tokio::time::sleep(ROW_REACHES_IT).await;
     Ok((next_after(probe, &message).await?, reached))
 }
 
