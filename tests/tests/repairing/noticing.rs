@@ -227,6 +227,11 @@ async fn a_stream_that_went_back_and_on_from_there_is_noticed_and_what_it_holds_
     emitted(&world, "vibe_scored", 40, 90).await?;
     world.wait_until("this test is connected", SOON, async || Ok(world.broker().is_connected())).await?;
     assert_eq!(stored(&world).await?, 60, "20 of the backup, 40 new ones");
+    // What it has seen and did not record is seen again.
+    let dying = world.worker("sea").handler(&handler).env("SEA_MQ_FAILPOINTS", "inbox.record.before=1*crash");
+    let victim = dying.launch().await?;
+    victim.wait_for_line("the stream holds other messages than were recorded", SOON).await?;
+    victim.wait_for_line("failpoint inbox.record.before: crash", SOON).await?;
     let second = consumer(&world, &handler).await?;
     let line = second.wait_for_line("the stream holds other messages than were recorded", SOON).await?;
     assert!(line.contains("recorded=50") && line.contains("from=21"), "{line}");
