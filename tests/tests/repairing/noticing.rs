@@ -2,10 +2,12 @@
 
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull;
-use sea_mq_testkit::{Answer, ServerChoice, TestkitError, World, WorldOptions, check};
+use sea_mq_testkit::{
+    Answer, ServerChoice, TestHandler, TestkitError, WorkerProcess, World, WorldOptions, check,
+};
 use sea_mq_tests::{Outcome, SOON, inbox};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{WINDOW, consumer, emitted, judged, purge, replay, stop, stored, stream, tells};
 
@@ -152,27 +154,10 @@ async fn what_was_recorded_may_grow_too_old_without_a_word() -> Outcome {
 #[tokio::test]
 async fn a_narrow_subscription_is_told_of_what_it_may_have_lost_and_of_nothing_else() -> Outcome {
     let world = World::start(WorldOptions::default()).await?;
-    let (own, source) = (&world.context("sea")?.name, &world.context("vibespro")?.name);
-    let (durable, filter) = (format!("{own}__narrow"), format!("{source}.event.vibe_created.v1"));
-    let options = WorldOptions::default();
-    let config = pull::Config {
-        durable_name: Some(durable.clone()),
-        filter_subject: filter.clone(),
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: options.ack_wait,
-        max_deliver: options.max_deliver.into(),
-        max_ack_pending: options.max_ack_pending.into(),
-        metadata: [("sea-mq.context".to_owned(), own.to_string())].into(),
-        ..pull::Config::default()
-    };
-    let found = world.jetstream().get_stream(stream(&world)).await.unwrap();
-    found.create_consumer(config).await.unwrap();
+    let subscription = narrow_subscription(&world).await?;
     let handler = world.handler("sea", |_| Answer::Handle).await?;
     let _publisher = world.worker("vibespro").start().await?;
-    let narrow = async || {
-        let launch = world.worker("sea").handler(&handler);
-        launch.env("CONSUMER_DURABLE", &durable).env("CONSUME_SUBJECT", &filter).start().await
-    };
+    let narrow = async || consumer_of(&world, &handler, &subscription).await;
     let processed = async |count: i64| {
         let look = async || Ok(inbox(&world, "'processed'").await? == count);
         world.wait_until("its own are processed", SOON, look).await
@@ -197,6 +182,111 @@ async fn a_narrow_subscription_is_told_of_what_it_may_have_lost_and_of_nothing_e
     let line = tells(&world, &second, 1.0).await?;
     assert!(line.contains("messages for this consumer may be gone") && line.contains("42-46"), "{line}");
     Ok(())
+}
+
+/// A durable of `sea` for one event of `vibespro` alone, and what a worker needs to know of it.
+async fn narrow_subscription(world: &World) -> Result<[(&'static str, String); 2], TestkitError> {
+    let (own, source) = (&world.context("sea")?.name, &world.context("vibespro")?.name);
+    let (durable, filter) = (format!("{own}__narrow"), format!("{source}.event.vibe_created.v1"));
+    let options = WorldOptions::default();
+    let config = pull::Config {
+        durable_name: Some(durable.clone()),
+        filter_subject: filter.clone(),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: options.ack_wait,
+        max_deliver: options.max_deliver.into(),
+        max_ack_pending: options.max_ack_pending.into(),
+        metadata: [("sea-mq.context".to_owned(), own.to_string())].into(),
+        ..pull::Config::default()
+    };
+    let found = world.jetstream().get_stream(stream(world)).await.unwrap();
+    found.create_consumer(config).await.unwrap();
+    Ok([("CONSUMER_DURABLE", durable), ("CONSUME_SUBJECT", filter)])
+}
+
+async fn consumer_of(
+    world: &World,
+    handler: &TestHandler,
+    subscription: &[(&'static str, String)],
+) -> Result<WorkerProcess, TestkitError> {
+    let worker = world.worker("sea").handler(handler);
+    subscription.iter().fold(worker, |worker, (name, value)| worker.env(name, value)).start().await
+}
+
+#[tokio::test]
+async fn a_new_leader_that_holds_something_else_is_noticed() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    noticed_under_a_new_leader(&world, &[]).await
+}
+
+#[tokio::test]
+async fn a_narrow_subscription_notices_a_new_leader_that_holds_something_else() -> Outcome {
+    let world = World::start(WorldOptions::default()).await?;
+    let subscription = narrow_subscription(&world).await?;
+    noticed_under_a_new_leader(&world, &subscription).await
+}
+
+/// The stream changes its leader, and nothing else is disturbed. What the new one holds and the former did
+/// not is, for the consumer, a message that its inbox does not know.
+async fn noticed_under_a_new_leader(world: &World, subscription: &[(&'static str, String)]) -> Outcome {
+    let handler = world.handler("sea", |_| Answer::Handle).await?;
+    let _publisher = world.worker("vibespro").start().await?;
+    let consumer = consumer_of(world, &handler, subscription).await?;
+    let processed = async |count: i64| {
+        let look = async || Ok(inbox(world, "'processed'").await? == count);
+        world.wait_until("all are processed", SOON, look).await
+    };
+    let noticed =
+        async || consumer.wait_for_line("the stream holds other messages than were recorded", SOON).await;
+    for round in 0..5 {
+        let mut count = 80 * round + 40;
+        emitted(world, "vibe_created", 40, count).await?;
+        processed(count).await?;
+        forgotten(world, count - 5).await?;
+        lead_by_another(world).await?;
+        noticed().await?;
+        let looked_at = Instant::now();
+        processed(count).await?;
+
+        // It looks at the stream each 5 s: what lies behind a page is compared if it was recorded since.
+        lead_by_another(world).await?;
+        count += 40;
+        emitted(world, "vibe_created", 40, count).await?;
+        processed(count).await?;
+        if looked_at.elapsed() < Duration::from_secs(4) {
+            forgotten(world, count - 30).await?;
+            noticed().await?;
+            processed(count).await?;
+            let effects = world.context("sea")?.count("SELECT count(*) FROM effects").await?;
+            assert_eq!(effects, count, "each of them once");
+            return Ok(());
+        }
+    }
+    panic!("this machine is too slow");
+}
+
+/// The consumer has never seen this message.
+async fn forgotten(world: &World, stream_seq: i64) -> Outcome {
+    let statement = format!(
+        "WITH it AS (DELETE FROM inbox_messages WHERE stream_seq = {stream_seq} RETURNING message_id)
+         DELETE FROM effects USING it WHERE effects.message_id = it.message_id"
+    );
+    assert_eq!(world.context("sea")?.execute(&statement).await?, 1);
+    Ok(())
+}
+
+async fn lead_by_another(world: &World) -> Outcome {
+    let leadership = async || world.broker().stream_info(&stream(world)).await.ok()?.leadership;
+    let former = leadership().await.unwrap();
+    assert_eq!(leadership().await.as_ref(), Some(&former), "nothing happened meanwhile");
+    let subject = format!("STREAM.LEADER.STEPDOWN.{}", stream(world));
+    let done: serde_json::Value = world.jetstream().request(subject, &()).await.unwrap();
+    assert_eq!(done["success"], true, "{done}");
+    world
+        .wait_until("another server leads", SOON, async || {
+            Ok(leadership().await.is_some_and(|now| now.leader != former.leader))
+        })
+        .await
 }
 
 /// A backup of the stream is put back, its consumers go on where they were: the sequences behind it are

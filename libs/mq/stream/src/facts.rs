@@ -14,6 +14,19 @@ pub struct StreamFacts {
     state: StreamState,
     /// Its configuration, as the server told it.
     pub config: Value,
+    /// Who leads it; none where it is not replicated.
+    #[serde(default, rename = "cluster")]
+    pub leadership: Option<Leadership>,
+}
+
+/// One server's time as the leader of a stream: another one may hold other messages.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Leadership {
+    /// Name of the server.
+    pub leader: Option<String>,
+    /// When it was elected; servers before 2.12 do not tell.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub leader_since: Option<OffsetDateTime>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -33,7 +33,7 @@ pub use broker::Broker;
 pub use dead_letter::DeadLetter;
 pub use delivery::{AckToken, Delivery};
 pub use error::{PullError, StreamError};
-pub use facts::{DurableFacts, Position, StreamFacts};
+pub use facts::{DurableFacts, Leadership, Position, StreamFacts};
 pub use outage::{OutageKind, PublishError};
 pub use permissions::{Permissions, provision_permissions, users_conf, worker_permissions};
 pub use publish::{Outgoing, Stored};

@@ -30,6 +30,15 @@ pub struct Range {
     pub complete: bool,
 }
 
+impl Range {
+    /// Up to where nothing is missing, of a range that was read from `from_seq` to `to_seq`.
+    #[must_use]
+    pub fn reaches(&self, from_seq: u64, to_seq: u64) -> u64 {
+        let last = self.messages.last().map(|message| message.stream_seq);
+        if self.complete { to_seq } else { last.unwrap_or(from_seq.saturating_sub(1)) }
+    }
+}
+
 /// One message of a range.
 #[derive(Clone, Debug)]
 pub struct RangeMessage {

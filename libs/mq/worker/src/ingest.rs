@@ -36,6 +36,7 @@ use crate::lost;
 use arrival::{Incoming, arrival};
 use continuity::{Before, Continuity};
 use dropped::{Account, Past};
+use looking_back::Compared;
 use recorder::{Recorder, Recording};
 use window::Window;
 
@@ -95,6 +96,7 @@ struct Session<'a> {
     ahead_at: Option<Instant>,
     /// The connection over which it was looked for messages that break it.
     looked_through: Option<u64>,
+    compared: &'a mut Compared,
 }
 
 impl Ingest {
@@ -102,6 +104,7 @@ impl Ingest {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let pulse = self.health.pulse(&format!("ingest {}", self.inbox.consumer()), Duration::from_secs(120));
         let mut leases = self.leases.clone();
+        let mut compared = Compared::default();
         while !stop.is_cancelled() {
             pulse.beat();
             let Some((instance, lease)) = self.lease() else {
@@ -114,7 +117,7 @@ impl Ingest {
                 }
                 continue;
             };
-            let ended = self.session(instance, &lease, &stop, &pulse).await;
+            let ended = self.session(instance, &lease, &mut compared, &stop, &pulse).await;
             self.shared.records_here.store(false, Ordering::Release);
             if let Err(error) = ended {
                 self.report(&error);
@@ -154,10 +157,11 @@ impl Ingest {
         &self,
         instance: Uuid,
         lease: &Lease,
+        compared: &mut Compared,
         stop: &CancellationToken,
         pulse: &sea_mq_observe::Pulse,
     ) -> Result<(), SessionError> {
-        let mut session = self.begin(instance, lease).await?;
+        let mut session = self.begin(instance, lease, compared).await?;
         self.shared.book().look_again();
         self.shared.records_here.store(true, Ordering::Release);
         self.health.set(&self.check(), Status::Up);
@@ -178,15 +182,19 @@ impl Ingest {
         told_of.replace(incarnation) != Some(incarnation)
     }
 
-    async fn begin(&self, instance: Uuid, lease: &Lease) -> Result<Session<'_>, SessionError> {
+    async fn begin<'a>(
+        &'a self,
+        instance: Uuid,
+        lease: &Lease,
+        compared: &'a mut Compared,
+    ) -> Result<Session<'a>, SessionError> {
         failpoint!("ingest.take_over.before", lost::to_broker("taking over").into());
         let stream = &self.subscription.stream;
         let facts = self.broker.stream_info(stream).await?;
         let incarnation = micros(facts.created);
         let known = self.inbox.incarnations(stream).await?;
         let (past, recorded) = Past::of(&known, incarnation);
-        // What was recorded above the stream's end is not there any more: other messages will be.
-        let recorded = recorded.min(facts.last_seq());
+        compared.begin((lease.epoch, incarnation), recorded);
         if past == Past::Recreated && self.tells_of(incarnation) {
             self.tell_recreated(incarnation);
         }
@@ -206,6 +214,7 @@ impl Ingest {
             stream_at: Instant::now() + STREAM_EVERY,
             ahead_at: None,
             looked_through: None,
+            compared,
         };
         session.settle_beginning(past, &facts).await?;
         session.look_back(&facts).await?;
@@ -217,7 +226,7 @@ impl Session<'_> {
     /// One group: wait for room, pull, record, ack.
     async fn turn(&mut self, stop: &CancellationToken) -> Result<(), SessionError> {
         if Instant::now() >= self.stream_at {
-            self.check_incarnation().await?;
+            self.look_at_stream().await?;
         }
         self.pass_unreadable().await?;
         let room = self.room().await?;
@@ -422,8 +431,7 @@ impl Session<'_> {
 
     /// Records what was read of a range; returns up to where that is all of it.
     async fn record_range(&mut self, range: Range, from: u64, to: u64) -> Result<u64, SessionError> {
-        let last = range.messages.last().map(|m| m.stream_seq);
-        let upto = if range.complete { to } else { last.unwrap_or(from.saturating_sub(1)) };
+        let upto = range.reaches(from, to);
         if !range.messages.is_empty() {
             tracing::warn!(
                 consumer = self.ingest.inbox.consumer(),
@@ -459,9 +467,16 @@ impl Session<'_> {
         self.prove(last).await
     }
 
-    async fn check_incarnation(&mut self) -> Result<(), SessionError> {
+    /// Now and then: is it the same stream, and does the same server lead it?
+    async fn look_at_stream(&mut self) -> Result<(), SessionError> {
         self.stream_at = Instant::now() + STREAM_EVERY;
-        self.is_the_same(&self.ingest.broker.stream_info(&self.ingest.subscription.stream).await?)
+        let stream = self.check_incarnation().await?;
+        self.compare_under_a_new_leader(&stream).await
+    }
+
+    async fn check_incarnation(&self) -> Result<StreamFacts, SessionError> {
+        let stream = self.ingest.broker.stream_info(&self.ingest.subscription.stream).await?;
+        self.is_the_same(&stream).map(|()| stream)
     }
 
     fn is_the_same(&self, stream: &StreamFacts) -> Result<(), SessionError> {

@@ -43,6 +43,11 @@ impl Account {
     pub(super) fn is_whole(&self) -> bool {
         self.whole
     }
+
+    /// The stream goes on behind `last`, whatever it was.
+    pub(super) fn end_at(&mut self, last: u64) {
+        self.settled = self.settled.min(last);
+    }
 }
 
 /// What is known of a consumer when it begins with a stream.
