@@ -226,6 +226,18 @@ async fn a_narrow_subscription_notices_a_new_leader_that_holds_something_else() 
     noticed_under_a_new_leader(&world, &subscription).await
 }
 
+/// Whoever consumes a whole stream compares what he may read singly, a permission that not every deployment
+/// has given yet.
+#[tokio::test]
+async fn a_new_leader_is_noticed_without_the_right_to_read_single_messages() -> Outcome {
+    let deny = |users: String| {
+        assert!(users.contains("$JS.API.STREAM.MSG.GET."), "{users}");
+        users.replace("$JS.API.STREAM.MSG.GET.", "$JS.API.STREAM.MSG.NOT.")
+    };
+    let options = WorldOptions { servers: ServerChoice::OwnWithUsers(3, deny), ..WorldOptions::default() };
+    noticed_under_a_new_leader(&World::start(options).await?, &[]).await
+}
+
 /// The stream changes its leader, and nothing else is disturbed. What the new one holds and the former did
 /// not is, for the consumer, a message that its inbox does not know.
 async fn noticed_under_a_new_leader(world: &World, subscription: &[(&'static str, String)]) -> Outcome {
