@@ -6,6 +6,7 @@ use sea_mq_testkit::{
     Answer, ServerChoice, TestHandler, TestkitError, WorkerProcess, World, WorldOptions, check,
 };
 use sea_mq_tests::{Outcome, SOON, inbox};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -292,7 +293,7 @@ async fn lead_by_another(world: &World) -> Outcome {
     let former = leadership().await.unwrap();
     assert_eq!(leadership().await.as_ref(), Some(&former), "nothing happened meanwhile");
     let subject = format!("STREAM.LEADER.STEPDOWN.{}", stream(world));
-    let done: serde_json::Value = world.jetstream().request(subject, &()).await.unwrap();
+    let done: serde_json::Value = world.jetstream().request(subject, &json!({})).await.unwrap();
     assert_eq!(done["success"], true, "{done}");
     world
         .wait_until("another server leads", SOON, async || {
