@@ -16,7 +16,8 @@ pub struct Walk {
 
 /// Events in a call where calls have several.
 const BATCH: usize = 20;
-const BATCH_ONLY: &str = "dispatch.batch_answer.after";
+/// Passed only where several events wait when it is known that the handler takes them in one call.
+pub(super) const BATCH_ONLY: &str = "dispatch.batch_answer.after";
 
 impl Walk {
     /// One life in which this happens.
