@@ -10,15 +10,13 @@ use uuid::Uuid;
 use super::act::{Act, Action, led_to, script};
 use super::catalogue::{Side, Way};
 use super::load;
-use super::walks::{BATCH_ONLY, Walk, ends_its_process};
+use super::walks::{Walk, ends_its_process};
 use crate::handler::TestHandler;
 use crate::world::{TestContext, WorkerLaunch, WorkerProcess, World, WorldOptions};
 use crate::{TestkitError, Totals};
 
 /// Under load a failpoint is reached at once; a busy machine takes longer.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
-/// Load that leads nowhere is used up within milliseconds.
-const ANOTHER_ROUND: Duration = Duration::from_secs(5);
 const SIGKILL: i32 = 9;
 
 impl Walk {
@@ -101,28 +99,13 @@ impl Going {
             if !again || act.failpoint.way != Way::HandingOver {
                 self.provoke(act, &mut life).await?;
             }
-            self.comes_to(act, &life).await?;
+            life.worker.wait_for_line(&act.line(), LIMIT).await?;
             self.healed.store(true, Ordering::Relaxed);
             if act.action == Action::Crash {
                 dies(act, &life.worker).await?;
             }
         }
         Ok(life)
-    }
-
-    /// The process says itself that it did. Its load may have been handled, event by event, before the handler
-    /// had answered that it takes several in one call.
-    async fn comes_to(&self, act: &Act, life: &Life) -> Result<(), TestkitError> {
-        if act.failpoint.name == BATCH_ONLY {
-            for _round in 0..3 {
-                if life.worker.wait_for_line(&act.line(), ANOTHER_ROUND).await.is_ok() {
-                    return Ok(());
-                }
-                self.emit().await?;
-            }
-        }
-        life.worker.wait_for_line(&act.line(), LIMIT).await?;
-        Ok(())
     }
 
     /// Whoever carries on after the last act; none when the worker itself does.
