@@ -79,7 +79,7 @@ pub(super) fn led_to(before: Option<Act>, acts: &[Act]) -> Vec<Act> {
             Way::Arriving if !led.is_empty() => {
                 Failpoint::named("lease.renew.before").map(|it| it.act(Action::Delay))
             }
-            Way::Arriving | Way::Load | Way::HandingOver | Way::Leaving | Way::Failing => None,
+            Way::Arriving | Way::Load | Way::Batch | Way::HandingOver | Way::Leaving | Way::Failing => None,
         };
         // What failed is tried again, and so passes there once more; but for a recall, without which
         // messages come up when they are due.

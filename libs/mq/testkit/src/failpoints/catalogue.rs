@@ -25,6 +25,8 @@ pub enum Side {
 pub enum Way {
     /// The mixed load.
     Load,
+    /// More events at once than are called for singly, of a handler that takes several in a call.
+    Batch,
     /// Its start, and the loss and return of its lanes.
     Arriving,
     /// Messages that were delivered and not recorded: they are read from the stream.
@@ -54,7 +56,7 @@ pub const FAILPOINTS: &[Failpoint] = &[
     consumer("dead_letter.publish.after", Way::Load),
     consumer("dead_letter.publish.before", Way::Load),
     consumer("dispatch.answer.after", Way::Load),
-    consumer("dispatch.batch_answer.after", Way::Load),
+    consumer("dispatch.batch_answer.after", Way::Batch),
     consumer("dispatch.call.before", Way::Load),
     consumer("dispatch.settle.before", Way::Load),
     consumer("dispatch.take_over.before", Way::Arriving),

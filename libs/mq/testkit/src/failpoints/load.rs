@@ -12,6 +12,9 @@ use crate::{TestHandler, TestkitError};
 /// No message above this is taken by the event stream of a walk: so one event of the load is parked.
 const MAX_MESSAGE: i32 = 4_000;
 
+/// About twenty for each lane of a subscription.
+const BURST: usize = 640;
+
 /// What there must be at least of one round of the load, when all is done.
 pub(super) const PROCESSED: usize = 22;
 pub(super) const DEAD: usize = 2;
@@ -48,6 +51,13 @@ pub(super) async fn emit(world: &World, round: usize) -> Result<(), TestkitError
     let subject = world.context("vibespro")?.subject("vibe_viewed");
     world.publish_raw(&subject, &[], "{}").await?;
     Ok(())
+}
+
+/// So many that several of each lane are ready at once: after a failure lanes are taken over one by one, and
+/// with few in each all of them would be called for singly.
+pub(super) async fn emit_burst(world: &World) -> Result<(), TestkitError> {
+    let burst: Vec<_> = (0..BURST).map(|_| Event::new("vibe_viewed")).collect();
+    world.emit_all("vibespro", &burst).await.map(drop)
 }
 
 /// Events of one type, each of an aggregate of its own, that the handler fails until it is healed:

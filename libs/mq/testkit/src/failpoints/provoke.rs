@@ -16,6 +16,11 @@ impl Going {
                 self.separate(act, life).await?;
                 self.emit().await
             }
+            Way::Batch => {
+                self.separate(act, life).await?;
+                self.emit().await?;
+                load::emit_burst(&self.world).await
+            }
             // Lanes of another role may have followed those that were handed over before.
             Way::HandingOver if life.worker.output().contains(&act.line()) => Ok(()),
             Way::HandingOver => {

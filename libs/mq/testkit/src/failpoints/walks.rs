@@ -16,14 +16,12 @@ pub struct Walk {
 
 /// Events in a call where calls have several.
 const BATCH: usize = 20;
-/// Passed only where several events wait when it is known that the handler takes them in one call.
-pub(super) const BATCH_ONLY: &str = "dispatch.batch_answer.after";
 
 impl Walk {
     /// One life in which this happens.
     #[must_use]
     pub fn of(acts: Vec<Act>) -> Self {
-        let batched = acts.iter().any(|act| act.failpoint.name == BATCH_ONLY);
+        let batched = acts.iter().any(|act| act.failpoint.way == Way::Batch);
         Self { lives: vec![acts], batches: batched.then_some(BATCH) }
     }
 
@@ -33,7 +31,7 @@ impl Walk {
     fn chain(failpoints: &[Failpoint]) -> Self {
         let first = failpoints.iter().take(1).map(|first| vec![first.act(Action::Crash)]);
         let pairs = failpoints.windows(2).map(|pair| pair_in_one_life(pair[0], pair[1]));
-        let batched = failpoints.iter().any(|failpoint| failpoint.name == BATCH_ONLY);
+        let batched = failpoints.iter().any(|failpoint| failpoint.way == Way::Batch);
         Self { lives: first.chain(pairs).collect(), batches: batched.then_some(BATCH) }
     }
 
@@ -61,7 +59,7 @@ fn pair_in_one_life(first: Failpoint, second: Failpoint) -> Vec<Act> {
 pub fn ends_its_process(failpoint: Failpoint) -> bool {
     match failpoint.way {
         Way::Leaving => true,
-        Way::Load | Way::Arriving | Way::CatchingUp | Way::HandingOver | Way::Failing => false,
+        Way::Load | Way::Batch | Way::Arriving | Way::CatchingUp | Way::HandingOver | Way::Failing => false,
     }
 }
 
